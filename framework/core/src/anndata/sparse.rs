@@ -1,0 +1,91 @@
+//! Compressed sparse matrices.
+
+use super::{DType, Values};
+use crate::error::{Error, Result};
+
+/// Which axis is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SparseFormat {
+    /// Rows are contiguous.
+    Csr,
+    /// Columns are contiguous.
+    Csc,
+}
+
+/// A compressed sparse matrix, in the layout of scipy: `indices` and `data` of row (column) `i` are
+/// those at `indptr[i]..indptr[i + 1]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sparse {
+    /// Which axis is compressed.
+    pub format: SparseFormat,
+    /// Rows, columns.
+    pub shape: [usize; 2],
+    /// Stored values.
+    pub data: Values,
+    /// Position of each stored value on the other axis; int32 or int64.
+    pub indices: Values,
+    /// Where each row (column) starts; int32 or int64, one longer than the compressed axis.
+    pub indptr: Values,
+}
+
+impl Sparse {
+    /// Checks that the parts fit each other, so that later reads cannot go astray.
+    ///
+    /// # Errors
+    /// Names the first part that does not fit.
+    pub fn new(
+        format: SparseFormat,
+        shape: [usize; 2],
+        data: Values,
+        indices: Values,
+        indptr: Values,
+    ) -> Result<Self> {
+        let (major, minor) = match format {
+            SparseFormat::Csr => (shape[0], shape[1]),
+            SparseFormat::Csc => (shape[1], shape[0]),
+        };
+        let wrong = |what: &str, expected: String, found: String| Error::Kind {
+            what: format!("sparse matrix {}×{}, {what}", shape[0], shape[1]),
+            expected,
+            found,
+        };
+        for (name, part) in [("indices", &indices), ("indptr", &indptr)] {
+            if !matches!(part.dtype(), DType::Int32 | DType::Int64) {
+                return Err(wrong(name, "int32 or int64".into(), part.dtype().name().into()));
+            }
+        }
+        if indptr.len() != major + 1 {
+            return Err(wrong(
+                "indptr",
+                format!("{} entries", major + 1),
+                indptr.len().to_string(),
+            ));
+        }
+        let starts = indptr.to_i64();
+        if starts[0] != 0 || starts.windows(2).any(|w| w[0] > w[1]) {
+            return Err(wrong("indptr", "values rising from 0".into(), "others".into()));
+        }
+        if indices.len() != data.len() || starts[major] as usize != data.len() {
+            return Err(wrong(
+                "indices and data",
+                format!("{} stored values each", starts[major]),
+                format!("{} and {}", indices.len(), data.len()),
+            ));
+        }
+        let out = match &indices {
+            Values::Int32(b) => b.iter().any(|&i| i < 0 || i as usize >= minor),
+            Values::Int64(b) => b.iter().any(|&i| i < 0 || i as usize >= minor),
+            _ => true,
+        };
+        if out {
+            return Err(wrong("indices", format!("positions below {minor}"), "others".into()));
+        }
+        Ok(Self { format, shape, data, indices, indptr })
+    }
+
+    /// How many values are stored.
+    pub fn nnz(&self) -> usize {
+        self.data.len()
+    }
+}

@@ -1,0 +1,73 @@
+//! One minibatch of registered tensors.
+
+use indexmap::IndexMap;
+use tch::{Device, Tensor};
+
+use crate::{
+    error::{Error, Result},
+    registry_keys::REGISTRY_KEYS,
+};
+
+/// A minibatch: one two-dimensional tensor per registered field, row `i` of each is the same cell.
+#[derive(Debug)]
+pub struct Batch {
+    tensors: IndexMap<String, Tensor>,
+}
+
+impl Batch {
+    /// From tensors by registry key, each `[n_cells, n_features]`.
+    pub fn new(tensors: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        Self { tensors: tensors.into_iter().collect() }
+    }
+
+    /// The tensor of field `key` `[n_cells, n_features]`, if the field was given.
+    pub fn get(&self, key: &str) -> Option<&Tensor> {
+        self.tensors.get(key)
+    }
+
+    /// The tensor of field `key` `[n_cells, n_features]`.
+    ///
+    /// # Errors
+    /// When the model never registered it.
+    pub fn require(&self, key: &str) -> Result<&Tensor> {
+        self.get(key).ok_or_else(|| Error::MissingElement {
+            slot: "minibatch",
+            key: key.into(),
+            present: self.tensors.keys().cloned().collect(),
+        })
+    }
+
+    /// Counts, float32 `[n_cells, n_vars]`.
+    ///
+    /// # Errors
+    /// When the model never registered them.
+    pub fn x(&self) -> Result<&Tensor> {
+        self.require(REGISTRY_KEYS.x)
+    }
+
+    /// Batch codes, int64 `[n_cells, 1]`.
+    ///
+    /// # Errors
+    /// When the model never registered them.
+    pub fn batch_index(&self) -> Result<&Tensor> {
+        self.require(REGISTRY_KEYS.batch)
+    }
+
+    /// Label codes, int64 `[n_cells, 1]`.
+    ///
+    /// # Errors
+    /// When the model never registered them.
+    pub fn labels(&self) -> Result<&Tensor> {
+        self.require(REGISTRY_KEYS.labels)
+    }
+
+    /// How many cells.
+    pub fn n_cells(&self) -> i64 {
+        self.tensors.values().next().map_or(0, |t| t.size()[0])
+    }
+
+    /// The same minibatch on another device.
+    pub fn to_device(&self, device: Device) -> Self {
+        Self::new(self.tensors.iter().map(|(k, t)| (k.clone(), t.to_device(device))))
+    }
+}

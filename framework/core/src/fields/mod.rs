@@ -1,0 +1,98 @@
+//! Fields: what a model reads from a data set, and where it lies.
+
+use std::fmt::Debug;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    anndata::{AnnData, Slot},
+    error::Result,
+};
+
+/// Where the loader finds a field's tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttrLocation {
+    /// The slot of the data set.
+    pub attr_name: Slot,
+    /// The element's name in it; none for `X`.
+    pub attr_key: Option<String>,
+}
+
+/// What a field remembers about the data it was registered with, e.g. its categories.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FieldState(pub Map<String, Value>);
+
+/// Numbers that size a model: `n_vars`, `n_batch`, …
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SummaryStats(pub IndexMap<String, i64>);
+
+impl SummaryStats {
+    /// The statistic `name`; 0 when no field gives it.
+    pub fn get(&self, name: &str) -> i64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+    /// Genes.
+    pub fn n_vars(&self) -> i64 {
+        self.get("n_vars")
+    }
+    /// Cells.
+    pub fn n_cells(&self) -> i64 {
+        self.get("n_cells")
+    }
+    /// Batches.
+    pub fn n_batch(&self) -> i64 {
+        self.get("n_batch")
+    }
+    /// Labels.
+    pub fn n_labels(&self) -> i64 {
+        self.get("n_labels")
+    }
+}
+
+/// How a registration is carried over to another data set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Transfer {
+    /// Append categories that the source did not know, in place of refusing them.
+    pub extend_categories: bool,
+}
+
+/// A kind of data that models can read: finds it, checks it, encodes it and remembers how.
+#[typetag::serde(tag = "field")]
+pub trait AnnDataField: Debug + Send + Sync {
+    /// The name under which the tensor reaches the module.
+    fn registry_key(&self) -> &str;
+
+    /// Where the loader finds the tensor after registration; `None` for an optional field that was
+    /// not given.
+    fn location(&self) -> Option<AttrLocation>;
+
+    /// Checks that the data are there and usable.
+    ///
+    /// # Errors
+    /// Says what is missing or wrong, and what is there.
+    fn validate_field(&self, adata: &AnnData) -> Result<()>;
+
+    /// Prepares the data (encodes categories, gathers columns) and says what must be remembered.
+    ///
+    /// # Errors
+    /// When the data cannot be encoded.
+    fn register_field(&self, adata: &mut AnnData) -> Result<FieldState>;
+
+    /// Prepares another data set in the terms of `state`.
+    ///
+    /// # Errors
+    /// When the target does not fit, e.g. has categories that `state` lacks.
+    fn transfer_field(
+        &self,
+        state: &FieldState,
+        target: &mut AnnData,
+        how: Transfer,
+    ) -> Result<FieldState>;
+
+    /// Statistics of the field, a function of the state alone.
+    fn get_summary_stats(&self, state: &FieldState) -> SummaryStats;
+}

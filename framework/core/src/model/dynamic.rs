@@ -1,0 +1,106 @@
+//! Models as trait objects: what the host's registry holds, native or from a plugin alike.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Observer, Settings, Sink};
+use crate::{
+    anndata::AnnData,
+    data::Registry,
+    error::Result,
+    params::{Args, ParamSpec},
+    saved::SavedModel,
+};
+
+/// What a model class says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelDescription {
+    /// `SCVI`
+    pub name: String,
+    /// One sentence and the paper.
+    pub about: String,
+    /// Arguments of `setup_anndata`.
+    pub setup: Vec<ParamSpec>,
+    /// Arguments of the constructor.
+    pub init: Vec<ParamSpec>,
+    /// Arguments of `train`.
+    pub train: Vec<ParamSpec>,
+    /// The queries, by name.
+    pub methods: Vec<MethodDescription>,
+}
+
+/// What a query says about itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MethodDescription {
+    /// `get_latent_representation`
+    pub name: String,
+    /// What it computes, in one sentence.
+    pub about: String,
+    /// Its arguments.
+    pub args: Vec<ParamSpec>,
+}
+
+/// A class of models behind one interface.
+pub trait DynModelClass: Send + Sync {
+    /// Names, arguments and methods.
+    fn description(&self) -> ModelDescription;
+
+    /// Registers a data set with the model's fields: writes the `_scvi_*` columns into it.
+    ///
+    /// # Errors
+    /// When arguments or data are wrong.
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry>;
+
+    /// A new model with fresh parameters for a data set, which it registers.
+    ///
+    /// # Errors
+    /// When arguments or data are wrong.
+    fn create(
+        &self,
+        adata: &mut AnnData,
+        setup: &Args,
+        init: &Args,
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>>;
+
+    /// A model from its saved state; data sets come with each call and are registered in its terms.
+    ///
+    /// # Errors
+    /// When the state does not belong to this class.
+    fn load(&self, saved: SavedModel, settings: &Settings) -> Result<Box<dyn DynModel>>;
+}
+
+/// A model behind one interface.
+pub trait DynModel: Send {
+    /// The name of its class.
+    fn class_name(&self) -> &str;
+
+    /// Trains on a data set.
+    ///
+    /// # Errors
+    /// When arguments or data are wrong, or the loss is not finite.
+    fn train(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<()>;
+
+    /// Answers a query about a data set.
+    ///
+    /// # Errors
+    /// When there is no such method, or arguments or data are wrong.
+    fn query(
+        &self,
+        method: &str,
+        adata: &mut AnnData,
+        args: &Args,
+        sink: &mut dyn Sink,
+        observer: &mut dyn Observer,
+    ) -> Result<()>;
+
+    /// Everything worth keeping.
+    ///
+    /// # Errors
+    /// When parameters cannot be read off their device.
+    fn save(&self) -> Result<SavedModel>;
+}

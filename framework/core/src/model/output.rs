@@ -1,0 +1,88 @@
+//! Where results go, and who hears how far a job is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    anndata::{DType, Element, Slot},
+    error::Result,
+};
+
+/// One result, announced before its rows come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// Python's name of it; the array's name in `.npz`.
+    pub name: String,
+    /// Full shape; the first axis comes in blocks. Empty for a single number.
+    pub shape: Vec<usize>,
+    /// The type of its numbers.
+    pub dtype: DType,
+    /// Where scanpy users expect it in the data set.
+    pub place: (Slot, String),
+    /// Names of the columns, for tables.
+    pub columns: Option<Vec<String>>,
+}
+
+/// Takes results in blocks of rows, so that none has to fit in memory.
+pub trait Sink {
+    /// Announces a result. Its rows follow, before the next is announced.
+    ///
+    /// # Errors
+    /// When the result cannot be kept.
+    fn begin(&mut self, spec: &OutputSpec) -> Result<()>;
+
+    /// The next rows of the result announced last.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    fn rows(&mut self, block: Element) -> Result<()>;
+}
+
+/// News from a running job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Something the user should know.
+    Note {
+        /// One or two sentences.
+        text: String,
+    },
+    /// Training went on.
+    Training {
+        /// Epoch, from 0.
+        epoch: usize,
+        /// Epochs planned.
+        max_epochs: usize,
+        /// Cells of this epoch done.
+        cells: usize,
+        /// Cells of this epoch in all.
+        n_cells: usize,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+    },
+    /// A query went on.
+    Progress {
+        /// Rows done.
+        done: usize,
+        /// Rows in all.
+        total: usize,
+    },
+}
+
+/// Hears how far a job is, and may stop it.
+pub trait Observer {
+    /// Hears news. Jobs send as often as they like; the observer thins out.
+    fn hear(&mut self, event: &Event);
+
+    /// True when the job should stop after the current step.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Hears nothing, stops nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn hear(&mut self, _: &Event) {}
+}

@@ -1,0 +1,5 @@
+//! Training: the plan, the optimiser, the runner.
+
+mod plan;
+
+pub use plan::TrainingPlan;

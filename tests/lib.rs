@@ -1,0 +1,1 @@
+//! Models, data and plugins of scvi-rs.
