@@ -181,6 +181,27 @@ pub enum Error {
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]
     Torch(#[from] tch::TchError),
+    // --- modules ----------------------------------------------------------------------------
+    /// A value that a distribution of counts cannot produce.
+    #[error(
+        "{distribution} likelihood: expected counts (0, 1, 2, …), found {found}; use a layer that \
+         holds raw counts, or another gene_likelihood"
+    )]
+    NoCount {
+        /// The distribution.
+        distribution: &'static str,
+        /// The first such value.
+        found: f64,
+    },
+    /// Batch statistics of a single cell.
+    #[error(
+        "batch normalisation needs two cells or more in a minibatch while training, found {found}; \
+         choose another batch_size"
+    )]
+    SmallBatch {
+        /// Cells in the minibatch.
+        found: i64,
+    },
 }
 
 /// Names joined for a message; "(none)" when there are none, cut after twenty.

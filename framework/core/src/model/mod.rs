@@ -1,5 +1,6 @@
 //! Models: the traits an author implements, and what everybody gets from them.
 
+mod capabilities;
 mod class;
 mod data;
 mod dynamic;
@@ -8,6 +9,7 @@ mod module;
 mod output;
 mod settings;
 
+pub use capabilities::HasQz;
 pub use class::BaseModelClass;
 pub use data::ModuleData;
 pub use dynamic::{DynModel, DynModelClass, MethodDescription, ModelDescription};
