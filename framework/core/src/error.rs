@@ -177,6 +177,25 @@ pub enum Error {
         /// Cells in all.
         n_obs: usize,
     },
+    // --- training ---------------------------------------------------------------------------
+    /// A query that needs a trained model.
+    #[error("this {model} model has not been trained; train it first")]
+    NotTrained {
+        /// The model class.
+        model: &'static str,
+    },
+    /// The loss is not a number.
+    #[error(
+        "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back where the epoch began. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"
+    )]
+    NonFiniteLoss {
+        /// Epoch, from 0.
+        epoch: usize,
+        /// Optimiser step, from 0.
+        step: usize,
+        /// The first tensor that is not finite.
+        tensor: String,
+    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]

@@ -44,10 +44,7 @@ impl BaseModelClass for Scvi {
                 keys.cat_covs,
                 &setup.categorical_covariate_keys,
             )),
-            Box::new(NumericalJointObsField::new(
-                keys.cont_covs,
-                &setup.continuous_covariate_keys,
-            )),
+            Box::new(NumericalJointObsField::new(keys.cont_covs, &setup.continuous_covariate_keys)),
         ]
     }
 

@@ -9,6 +9,7 @@ mod matrix;
 mod permutation;
 mod registry;
 mod rows;
+mod split;
 
 pub use batch::Batch;
 pub use library::library_log_moments;
@@ -16,3 +17,4 @@ pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
 pub use manager::AnnDataManager;
 pub use permutation::permutation;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
+pub use split::{DataSplitter, Split};
