@@ -4,4 +4,4 @@ mod elbo;
 mod latent;
 
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
-pub use latent::{LatentParams, get_latent_representation};
+pub use latent::{Latent, LatentParams, get_latent_representation};
