@@ -196,6 +196,13 @@ pub enum Error {
         /// The first tensor that is not finite.
         tensor: String,
     },
+    // --- data on disk -----------------------------------------------------------------------
+    /// A matrix left on disk cannot be read.
+    #[error("{reason}")]
+    OnDisk {
+        /// What the reader of the file says: file, element and reason.
+        reason: String,
+    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]
