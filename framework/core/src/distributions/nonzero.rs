@@ -44,7 +44,11 @@ impl NonZero {
         dense: &Tensor,
         function: impl Fn(&Tensor) -> Tensor,
     ) -> Result<Tensor> {
-        if dense.dim() == 1 { self.pick(&function(dense)) } else { Ok(function(&self.pick(dense)?)) }
+        if dense.dim() == 1 {
+            self.pick(&function(dense))
+        } else {
+            Ok(function(&self.pick(dense)?))
+        }
     }
 
     /// `dense` `[.., n_cells, n_vars]` with `values` `[.., n_nonzero]` added there.

@@ -3,14 +3,14 @@
 pub mod convert;
 mod store;
 
-mod linear;
-mod norm;
-mod embedding;
-mod fc_layers;
-mod encoder;
-mod decoder;
 mod covariates;
 mod cvae;
+mod decoder;
+mod embedding;
+mod encoder;
+mod fc_layers;
+mod linear;
+mod norm;
 #[cfg(test)]
 mod tests;
 
