@@ -85,6 +85,98 @@ pub enum Error {
         /// Names that the file has and the model lacks.
         unexpected: Vec<String>,
     },
+    // --- registration -----------------------------------------------------------------------
+    /// Two fields of one model have the same registry key.
+    #[error("two fields are registered as `{key}`; each needs a registry key of its own")]
+    DuplicateField {
+        /// The registry key.
+        key: String,
+    },
+    /// Two fields give the same summary statistic.
+    #[error("fields `{}` and `{}` both give the summary statistic `{stat}`", fields[0], fields[1])]
+    DuplicateStatistic {
+        /// The statistic.
+        stat: String,
+        /// Registry keys of both fields.
+        fields: [String; 2],
+    },
+    /// The main matrix was asked for and there is none.
+    #[error("the data set has no X; layers: {}; name one with --layer", list(layers))]
+    NoX {
+        /// The layers that are there.
+        layers: Vec<String>,
+    },
+    /// Values that models of counts cannot take.
+    #[error("{what} holds no counts: {found}; first {first}; {hint}")]
+    NotCounts {
+        /// The matrix.
+        what: String,
+        /// How many values are no counts, and in which way.
+        found: String,
+        /// The first of them, its cell and its gene.
+        first: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Rows of a column without a usable value.
+    #[error(
+        "obs column `{key}`: {n_bad} of {n_obs} cells have {wrong}, first {}; {hint}",
+        list(cells)
+    )]
+    BadValues {
+        /// The column.
+        key: String,
+        /// Cells without a usable value.
+        n_bad: usize,
+        /// Cells in all.
+        n_obs: usize,
+        /// What they have in its place.
+        wrong: &'static str,
+        /// Names of the first of them.
+        cells: Vec<String>,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Categories that the registered data set did not have.
+    #[error(
+        "obs column `{key}`: categories {} ({n_cells} cells) are not known to the model; it knows {}",
+        list(unseen),
+        list(known)
+    )]
+    UnseenCategories {
+        /// The column.
+        key: String,
+        /// Categories found only here, as JSON.
+        unseen: Vec<String>,
+        /// Cells in them.
+        n_cells: usize,
+        /// Categories of the model, as JSON.
+        known: Vec<String>,
+    },
+    /// Other genes than those of the registered data set.
+    #[error("the genes are not the model's: {difference}; {hint}")]
+    OtherGenes {
+        /// How they differ.
+        difference: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Cells cannot be divided as asked.
+    #[error("cannot split {n_obs} cells: {problem}")]
+    Split {
+        /// Cells in all.
+        n_obs: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Rows that are not in the data set.
+    #[error("cell index {index} is out of range: there are {n_obs} cells")]
+    RowIndex {
+        /// The first wrong index.
+        index: usize,
+        /// Cells in all.
+        n_obs: usize,
+    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]

@@ -1,7 +1,18 @@
 //! From a data set to minibatches: registration, splitting, loading, simulation.
 
 mod batch;
+pub mod counts;
+mod library;
+mod loader;
+mod manager;
+mod matrix;
+mod permutation;
 mod registry;
+mod rows;
 
 pub use batch::Batch;
-pub use registry::{FieldRegistry, Registry};
+pub use library::library_log_moments;
+pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
+pub use manager::AnnDataManager;
+pub use permutation::permutation;
+pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
