@@ -4,7 +4,7 @@ use super::{BaseModelClass, Event, Model, Observer};
 use crate::{
     anndata::AnnData,
     data::{DataSplitter, LoaderOptions, Order, counts},
-    error::Result,
+    error::{Error, Result},
     registry_keys::REGISTRY_KEYS,
     train::{Ending, Runner, TrainParams, TrainingPlan, heuristic_epochs},
 };
@@ -18,7 +18,7 @@ pub(super) fn train<M: BaseModelClass>(
 ) -> Result<Ending> {
     let TrainingPlan::Elbo = M::training_plan();
     let seed = model.settings.seed;
-    let split = DataSplitter::new(params, seed)?.split(adata.n_obs())?;
+    let split = splitter(params, seed)?.split(adata.n_obs())?;
     for text in &split.notes {
         observer.hear(&Event::Note { text: text.clone() });
     }
@@ -50,6 +50,23 @@ pub(super) fn train<M: BaseModelClass>(
     let ending = ending?;
     model.is_trained = true;
     Ok(ending)
+}
+
+fn splitter(params: &TrainParams, seed: i64) -> Result<DataSplitter> {
+    let external = params.external_indexing.clone().map(serde_json::from_value).transpose();
+    Ok(DataSplitter {
+        train_size: params.train_size,
+        validation_size: params.validation_size,
+        shuffle_set_split: params.shuffle_set_split,
+        batch_size: params.batch_size,
+        drop_last: params.drop_last,
+        seed,
+        external_indexing: external.map_err(|e| Error::Argument {
+            name: "external_indexing".into(),
+            expected: "up to three lists of row numbers, as JSON".into(),
+            found: e.to_string(),
+        })?,
+    })
 }
 
 fn note_empty_cells<M: BaseModelClass>(

@@ -51,7 +51,7 @@ crate::choices! {
 /// ```
 #[derive(Debug)]
 pub struct Encoder {
-    encoder: FcLayers,
+    pub(super) encoder: FcLayers,
     mean_encoder: Linear,
     var_encoder: Linear,
     var_activation: VarActivation,
