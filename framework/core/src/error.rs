@@ -177,10 +177,57 @@ pub enum Error {
         /// Cells in all.
         n_obs: usize,
     },
+    // --- training ---------------------------------------------------------------------------
+    /// A query that needs a trained model.
+    #[error("this {model} model has not been trained; train it first")]
+    NotTrained {
+        /// The model class.
+        model: &'static str,
+    },
+    /// The loss is not a number.
+    #[error(
+        "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back where the epoch began. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"
+    )]
+    NonFiniteLoss {
+        /// Epoch, from 0.
+        epoch: usize,
+        /// Optimiser step, from 0.
+        step: usize,
+        /// The first tensor that is not finite.
+        tensor: String,
+    },
+    // --- data on disk -----------------------------------------------------------------------
+    /// A matrix left on disk cannot be read.
+    #[error("{reason}")]
+    OnDisk {
+        /// What the reader of the file says: file, element and reason.
+        reason: String,
+    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]
     Torch(#[from] tch::TchError),
+    // --- modules ----------------------------------------------------------------------------
+    /// A value that a distribution of counts cannot produce.
+    #[error(
+        "{distribution} likelihood: expected counts (0, 1, 2, …), found {found}; use a layer that \
+         holds raw counts, or another gene_likelihood"
+    )]
+    NoCount {
+        /// The distribution.
+        distribution: &'static str,
+        /// The first such value.
+        found: f64,
+    },
+    /// Batch statistics of a single cell.
+    #[error(
+        "batch normalisation needs two cells or more in a minibatch while training, found {found}; \
+         choose another batch_size"
+    )]
+    SmallBatch {
+        /// Cells in the minibatch.
+        found: i64,
+    },
 }
 
 /// Names joined for a message; "(none)" when there are none, cut after twenty.
