@@ -271,16 +271,8 @@ impl fmt::Display for AnnData {
     }
 }
 
-const REPR_ORDER: [Slot; 8] = [
-    Slot::Obs,
-    Slot::Var,
-    Slot::Uns,
-    Slot::Obsm,
-    Slot::Varm,
-    Slot::Layers,
-    Slot::Obsp,
-    Slot::Varp,
-];
+const REPR_ORDER: [Slot; 8] =
+    [Slot::Obs, Slot::Var, Slot::Uns, Slot::Obsm, Slot::Varm, Slot::Layers, Slot::Obsp, Slot::Varp];
 
 /// A name in quotes, as Python chooses and escapes them.
 fn quoted(name: &str) -> String {
