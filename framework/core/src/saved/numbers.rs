@@ -51,7 +51,6 @@ pub(super) fn decode_bf16(bytes: &[u8], order: ByteOrder) -> Values {
 }
 
 /// Bytes of numbers, least significant first.
-#[cfg(test)]
 pub(super) fn encode(values: &Values) -> Vec<u8> {
     trait Bytes: Copy {
         fn put(self, into: &mut Vec<u8>);

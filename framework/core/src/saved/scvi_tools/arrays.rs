@@ -363,13 +363,7 @@ impl Array {
                 }
                 None => Array::Texts(shape, texts),
             },
-            Array::Objects(shape, ids) => match reordered(&shape, ids.len()) {
-                Some(positions) => {
-                    let ids = positions.map(|i| ids[i]).collect();
-                    Array::Objects(shape, ids)
-                }
-                None => Array::Objects(shape, ids),
-            },
+            objects => objects, // numpy lists them in C order in any case
         }
     }
 }

@@ -31,7 +31,10 @@ for position, path in enumerate(sys.argv[2:]):
     saved = torch.load(path, map_location="cpu", weights_only=False)
     attributes = saved["attr_dict"]
     saved["model_state_dict"].pop("pyro_param_store", None)
-    weights = {name: tensor.numpy() for name, tensor in saved["model_state_dict"].items()}
+    weights = {
+        name: (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).detach().numpy()
+        for name, tensor in saved["model_state_dict"].items()
+    }
     with open(f"{sys.argv[1]}/{position}", "wb") as numbers:
         numbers.writelines(array.tobytes() for array in weights.values())
     history = attributes.get("history_") or {}

@@ -1,4 +1,6 @@
-//! Models of scvi-tools, read here and by Python, and files made to do harm.
+//! Models of scvi-tools, read here and by Python.
+
+mod hostile;
 
 use std::{
     env, fs,
@@ -47,10 +49,53 @@ fn reads_what_python_reads() {
     };
     let models = models(&data);
     assert!(models.len() > 15, "too few models in {}", data.display());
+    check_against_python(&python, &models);
+}
+
+#[test]
+fn reads_everything_that_can_be_in_a_model() {
+    let Some(python) = given("SCVI_TEST_PYTHON") else { return };
     let folder = tempfile::tempdir().unwrap();
-    let mut python = Command::new(python);
-    python.arg("-c").arg(include_str!("dump.py")).arg(folder.path()).args(&models);
-    let output = python.output().unwrap();
+    let mut make = Command::new(&python);
+    let made = make.arg("-c").arg(include_str!("make.py")).arg(folder.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let models = [2, 3, 4, 5].map(|n| folder.path().join(format!("protocol_{n}.pt")));
+    check_against_python(&python, &models);
+    let saved = super::read(&folder.path().join("arguments.pth"), None).unwrap();
+    let expected = json!({
+        "n_latent": 3, "var_activation": "softplus", "batch_embedding_dim": 8, "act": "exp"
+    });
+    assert_eq!(Value::Object(saved.meta.init_params), expected);
+    let place = "attr_dict.init_params_.kwargs.model_kwargs.layer";
+    let note = format!("left out: {place}, of type torch.nn.modules.linear.Linear");
+    assert_eq!(saved.meta.notes, [note]);
+}
+
+#[test]
+fn finds_the_model_in_a_folder() {
+    let Some(data) = given("SCVI_TEST_DATA") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = data.join("data/models/scvi_0.15.5/model.pt");
+    fs::copy(file, folder.path().join("lung_model.pt")).unwrap();
+    let saved = super::read(folder.path(), Some("lung_")).unwrap();
+    assert_eq!(saved.meta.registry["scvi_version"], "0.15.5");
+    assert_eq!(crate::saved::read(folder.path()).unwrap(), saved);
+    let error = super::read(folder.path(), None).unwrap_err().to_string();
+    assert!(error.ends_with("model.pt: open: No such file or directory (os error 2)"), "{error}");
+
+    let legacy = crate::saved::read(&data.join("data/models/scvi_0.8.0"));
+    let error = legacy.unwrap_err().to_string();
+    let expected = "saved by scvi-tools before 0.15 (attr.pkl, model_params.pt); convert it";
+    assert!(error.contains(expected), "{error}");
+}
+
+/// Compares what is read here from each file with what PyTorch reads.
+#[track_caller]
+fn check_against_python(python: &Path, models: &[PathBuf]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dump = Command::new(python);
+    let dump = dump.arg("-c").arg(include_str!("dump.py")).arg(folder.path()).args(models);
+    let output = dump.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().count(), models.len());
@@ -82,5 +127,4 @@ fn check_equal(path: &Path, saved: &SavedModel, expected: &Value, numbers: &[u8]
     }
     assert_eq!(meta["init_params"], Value::Object(flat), "{at}");
     assert_eq!(saved.meta.model_name, expected["registry"]["model_name"], "{at}");
-    println!("{at}: {:?}", saved.meta.notes);
 }
