@@ -2,7 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use scvi_framework::params::nearest;
+use scvi_framework::{abi::Fault, params::nearest};
+
+use crate::error::HostError;
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,14 +19,12 @@ pub enum Error {
     /// The framework or a plugin refused.
     #[error(transparent)]
     Framework(#[from] scvi_framework::Error),
-    /// A model that no plugin has.
-    #[error("no model `{name}`{}; {}", did_you_mean(name, known), models(known))]
-    UnknownModel {
-        /// The name given.
-        name: String,
-        /// The models of all plugins.
-        known: Vec<String>,
-    },
+    /// Plugins cannot be found or loaded.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A data set cannot be read or written.
+    #[error(transparent)]
+    H5ad(#[from] scvi_h5ad::Error),
     /// A method that the model does not have.
     #[error("{model} has no method `{name}`{}; it has {}", did_you_mean(name, known), known.join(", "))]
     UnknownMethod {
@@ -122,6 +122,8 @@ impl Error {
             Self::Interrupted { .. } => 130,
             Self::NobodyReads => 0,
             Self::KeptLastGood { source, .. } => source.exit_code(),
+            Self::Framework(e) if e.fault() == Fault::Plugin => 3,
+            Self::Host(e) if e.fault() == Fault::Plugin => 3,
             _ => 1,
         }
     }
@@ -139,17 +141,8 @@ impl Error {
 }
 
 fn did_you_mean(name: &str, known: &[String]) -> String {
-    let upper: Vec<String> = known.iter().map(|k| k.to_uppercase()).collect();
-    let best = nearest(&name.to_uppercase(), &upper);
-    let best = best.and_then(|best| upper.iter().position(|k| *k == best));
-    best.map(|i| format!(" (did you mean `{}`?)", known[i])).unwrap_or_default()
-}
-
-fn models(known: &[String]) -> String {
-    if known.is_empty() {
-        return "no plugin was found, see `scvi plugins list`".into();
-    }
-    format!("there are {}", known.join(", "))
+    let best = nearest(name, known);
+    best.map(|best| format!(" (did you mean `{best}`?)")).unwrap_or_default()
 }
 
 /// The error for a value that has no JSON, which none of ours lacks.

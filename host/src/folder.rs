@@ -1,13 +1,13 @@
 //! What the command adds to a saved model's folder: the data set, or where it lies.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
 use scvi_framework::{
     anndata::AnnData,
-    saved::{self, SavedModel},
+    saved::{SavedModel, folder},
     serde_json::{self, Value, json},
 };
 
@@ -16,9 +16,6 @@ use crate::{
     files,
     staged::Overwrite,
 };
-
-const COPY: &str = "adata.h5ad";
-const ORIGIN: &str = "data.json";
 
 /// Writes a model, whole or not at all, with the path `file` of its data set and a `copy` of it.
 ///
@@ -31,9 +28,19 @@ pub fn write(
     file: &Path,
     copy: Option<&AnnData>,
 ) -> Result<()> {
-    let _ = (dir, model, overwrite, file, copy, COPY, ORIGIN);
-    let _ = (fs::read_dir(dir), io::ErrorKind::Other, json!(0), saved::FORMAT_VERSION);
-    files::write_h5ad(dir, copy.unwrap())
+    let overwrite = match overwrite {
+        Overwrite::Refuse => folder::Overwrite::Refuse,
+        Overwrite::Replace => folder::Overwrite::Replace,
+    };
+    folder::write_with(dir, model, overwrite, |staging| {
+        if let Some(adata) = copy {
+            files::write_h5ad(&staging.join(folder::ADATA), adata)?;
+        }
+        let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
+        let origin = staging.join(folder::DATA);
+        let written = fs::write(&origin, format!("{:#}\n", json!({ "path": path })));
+        written.map_err(|source| Error::Write { path: origin, source })
+    })
 }
 
 /// The data set for queries: the one named, else the copy in the folder, else the file that the
@@ -45,11 +52,11 @@ pub fn data_set(dir: &Path, named: Option<&Path>) -> Result<PathBuf> {
     if let Some(file) = named {
         return Ok(file.into());
     }
-    let copy = dir.join(COPY);
+    let copy = dir.join(folder::ADATA);
     if copy.is_file() {
         return Ok(copy);
     }
-    let text = fs::read(dir.join(ORIGIN)).unwrap_or_default();
+    let text = fs::read(dir.join(folder::DATA)).unwrap_or_default();
     let origin: Value = serde_json::from_slice(&text).unwrap_or_default();
     let reason = match origin.get("path").and_then(Value::as_str).map(PathBuf::from) {
         Some(file) if file.is_file() => return Ok(file),

@@ -50,7 +50,8 @@ fn try_run(argv: &[OsString]) -> failure::Result<()> {
     let session = Session::default();
     let plan = Plan::of(parse::parse(argv, &session)?)?;
     session.search(&plan.plugin_dirs);
-    if plan.settings.device != "cpu" {
+    let computes = matches!(plan.job, plan::Job::Train(_) | plan::Job::Query(_));
+    if computes && plan.settings.device != "cpu" {
         scvi_framework::abi::cuda::enable();
     }
     commands::run(&plan, &session)

@@ -144,7 +144,7 @@ Arguments
 
 Summary statistics
  Summary Stat Key          Value
-─────────────────────────────────
+──────────────────────────────────
  n_vars                    100
  n_cells                   400
  n_batch                   2
@@ -152,7 +152,7 @@ Summary statistics
 
 Data registry
  Registry Key            scvi-tools Location
-────────────────────────────────────────────────────
+──────────────────────────────────────────────────────
  X                       adata.X
  batch                   adata.obs['_scvi_batch']
  extra_continuous_covs   adata.obsm['_scvi_extra']

@@ -14,8 +14,11 @@ use scvi_framework::{
 };
 
 use crate::{
-    failure::{Error, Result},
+    error::HostError,
+    failure::Result,
     parse::Describe,
+    plugins::{discover, search_path},
+    registry::{Models, Origin},
 };
 
 /// A model as its plugin's manifest lists it.
@@ -36,11 +39,30 @@ pub trait Catalogue {
     /// All models, without running any plugin's code.
     fn listed(&self) -> Vec<Listed>;
 
-    /// The model of exactly this name, its plugin loaded.
+    /// The model of this name, in any case, its plugin loaded.
     ///
     /// # Errors
     /// When two plugins have it, or its plugin cannot be loaded.
-    fn open(&self, name: &str) -> scvi_framework::Result<Arc<dyn DynModelClass>>;
+    fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>, HostError>;
+}
+
+impl Catalogue for Models {
+    fn listed(&self) -> Vec<Listed> {
+        let listed = self.list().iter().map(|entry| {
+            let (plugin, version) = match &entry.origin {
+                Origin::Plugin(found) => {
+                    (found.manifest.plugin.clone(), found.manifest.version.clone())
+                }
+                Origin::Native(of) => (of.package.into(), env!("CARGO_PKG_VERSION").into()),
+            };
+            Listed { name: entry.name.clone(), about: entry.about.clone(), plugin, version }
+        });
+        listed.collect()
+    }
+
+    fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>, HostError> {
+        Models::open(self, name)
+    }
 }
 
 /// Finds the models in these folders and the usual ones.
@@ -51,6 +73,13 @@ pub struct Session {
     find: Box<Find>,
     catalogue: OnceCell<Box<dyn Catalogue>>,
     saved: OnceCell<(PathBuf, SavedModel)>,
+}
+
+impl Default for Session {
+    /// A session with the models of all plugins and of this program.
+    fn default() -> Self {
+        Self::new(|dirs| Box::new(Models::new(&discover(&search_path(dirs))).with_native()))
+    }
 }
 
 impl Session {
@@ -69,18 +98,12 @@ impl Session {
         self.search(&[]).listed()
     }
 
-    /// The model `name`; upper and lower case do not matter.
+    /// The model `name`, spelt in any case.
     ///
     /// # Errors
-    /// [`Error::UnknownModel`], or why its plugin cannot be loaded.
+    /// When there is none or several, or its plugin cannot be loaded.
     pub fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>> {
-        let known: Vec<String> = self.listed().into_iter().map(|m| m.name).collect();
-        let exact = known.iter().find(|k| *k == name);
-        let Some(found) = exact.or_else(|| known.iter().find(|k| k.eq_ignore_ascii_case(name)))
-        else {
-            return Err(Error::UnknownModel { name: name.into(), known });
-        };
-        Ok(self.search(&[]).open(found)?)
+        Ok(self.search(&[]).open(name)?)
     }
 
     /// Name and version of the plugin that has the model `name`.

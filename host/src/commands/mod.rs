@@ -19,9 +19,9 @@ use crate::{
 /// # Errors
 /// Whatever the job meets.
 pub fn run(plan: &Plan, session: &Session) -> Result<()> {
-    let Plan { job, settings, ui, .. } = plan;
+    let Plan { job, plugin_dirs, settings, ui } = plan;
     match job {
-        Job::ListPlugins => plugins::list(session, ui),
+        Job::ListPlugins => plugins::list(plugin_dirs, ui),
         Job::InspectPlugin { file } => plugins::inspect(file, ui),
         Job::ListModels => models::list(session, ui),
         Job::ShowModel { model } => models::show(session, model, ui),
@@ -33,3 +33,6 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::Query(plan) => query::run(plan, session, settings, ui),
     }
 }
+
+#[cfg(test)]
+mod tests;

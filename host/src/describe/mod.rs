@@ -8,8 +8,8 @@ use scvi_framework::{
     serde_json::{Value, json},
 };
 
-pub use columns::{Column, Role};
-pub use matrix::Matrix;
+use columns::Column;
+use matrix::Matrix;
 
 use crate::term;
 
@@ -41,7 +41,7 @@ impl Description {
         let columns = adata.obs().columns.iter();
         let columns = columns.filter_map(|(name, column)| Column::of(name, column)).collect();
         let shape = [adata.n_obs(), adata.n_vars()];
-        Ok(Self { repr: repr(adata), shape, matrices, columns })
+        Ok(Self { repr: adata.to_string(), shape, matrices, columns })
     }
 
     /// For people.
@@ -85,30 +85,6 @@ impl Description {
             None => "nothing here holds counts; models of counts need the raw ones".into(),
         })
     }
-}
-
-/// What Python prints for it.
-fn repr(adata: &AnnData) -> String {
-    let mut text =
-        format!("AnnData object with n_obs × n_vars = {} × {}", adata.n_obs(), adata.n_vars());
-    let order = [
-        Slot::Obs,
-        Slot::Var,
-        Slot::Uns,
-        Slot::Obsm,
-        Slot::Varm,
-        Slot::Layers,
-        Slot::Obsp,
-        Slot::Varp,
-    ];
-    for slot in order {
-        let names: Vec<String> =
-            adata.mapping(slot).into_iter().flat_map(|m| m.keys().map(|k| format!("'{k}'"))).collect();
-        if !names.is_empty() {
-            text += &format!("\n    {}: {}", slot.name(), names.join(", "));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

@@ -36,12 +36,12 @@ AnnData object with n_obs × n_vars = 4 × 2
     layers: 'counts'
 
  Matrix             Kind                  Non-zero   Range       Holds                  Empty cells
-────────────────────────────────────────────────────────────────────────────────────────────────────
+─────────────────────────────────────────────────────────────────────────────────────────────────────
  X                  dense float32 array   37.5 %     0 to 2.25   no counts: fractions   1
  layers['counts']   Csr float32 matrix    37.5 %     0 to 7      counts                 1
 
  Column of obs   Kind                          Categories   Largest   Smallest   Could be
-──────────────────────────────────────────────────────────────────────────────────────────
+───────────────────────────────────────────────────────────────────────────────────────────
  batch           categorical of string array   2            a (3)     b (1)      batch
  cell_type       string array                  2            B (2)     T (2)      label
 

@@ -47,16 +47,6 @@ impl Collector {
     }
 }
 
-/// Runs a job with a sink and returns its results whole.
-///
-/// # Errors
-/// When the job fails, or its results are not as announced.
-pub fn collect(job: impl FnOnce(&mut dyn Sink) -> Result<()>) -> Result<Vec<Gathered>> {
-    let mut collector = Collector::default();
-    job(&mut collector)?;
-    collector.finish()
-}
-
 /// The block as a dense array of the dtype announced.
 ///
 /// # Errors

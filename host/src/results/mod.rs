@@ -12,7 +12,8 @@ use scvi_framework::{
     model::{OutputSpec, Sink},
 };
 
-pub use collect::{Gathered, collect};
+
+use collect::Gathered;
 
 use crate::failure::{Error, Result};
 
