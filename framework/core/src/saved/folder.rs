@@ -9,7 +9,8 @@
 //!
 //! A process that dies between 3 and 4 leaves no folder, but its predecessor complete:
 //! [`recover`], which reading and writing begin with, puts that back. One that dies earlier leaves
-//! the folder untouched, one that dies later the new one.
+//! the folder untouched, one that dies later the new one; what it leaves of step 5 the next write
+//! deletes.
 
 use std::{
     borrow::Cow,
@@ -279,7 +280,8 @@ impl Place {
         }
         let _ = staging.keep(); // it has another name now: there is nothing to clean up
         sync(&self.parent)?;
-        remove(&replaced)
+        let _ = remove(&replaced); // the model is in place; the next write tries again
+        Ok(())
     }
 }
 
