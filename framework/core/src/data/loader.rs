@@ -156,7 +156,7 @@ impl AnnDataLoader {
     }
 }
 
-impl<'a> IntoIterator for &'a AnnDataLoader {
+impl IntoIterator for &AnnDataLoader {
     type Item = Result<Batch>;
     type IntoIter = Batches;
     fn into_iter(self) -> Batches {

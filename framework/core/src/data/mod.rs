@@ -9,6 +9,9 @@ mod matrix;
 mod permutation;
 mod registry;
 mod rows;
+mod simulation;
+mod split;
+mod synthetic;
 
 pub use batch::Batch;
 pub use library::library_log_moments;
@@ -16,3 +19,9 @@ pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
 pub use manager::AnnDataManager;
 pub use permutation::permutation;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
+pub use simulation::{Simulation, simulate};
+pub use split::{DataSplitter, Split};
+pub use synthetic::{Layout, RnaDist, SyntheticIid, synthetic_iid};
+
+#[cfg(test)]
+mod tests;
