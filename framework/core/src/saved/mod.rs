@@ -1,5 +1,8 @@
 //! Saved models: what is kept, in our folder and in scvi-tools' file.
 
+mod numbers;
+pub mod scvi_tools;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
