@@ -267,6 +267,12 @@ pub enum Error {
         path: PathBuf,
         /// The files that do not belong to a saved model.
         others: Vec<String>,
+    // --- data on disk -----------------------------------------------------------------------
+    /// A matrix left on disk cannot be read.
+    #[error("{reason}")]
+    OnDisk {
+        /// What the reader of the file says: file, element and reason.
+        reason: String,
     },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.

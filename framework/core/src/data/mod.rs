@@ -22,3 +22,6 @@ pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
 pub use simulation::{Simulation, simulate};
 pub use split::{DataSplitter, Split};
 pub use synthetic::{Layout, RnaDist, SyntheticIid, synthetic_iid};
+
+#[cfg(test)]
+mod tests;

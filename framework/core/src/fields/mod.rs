@@ -128,3 +128,6 @@ pub trait AnnDataField: Debug + Send + Sync {
     /// Statistics of the field, a function of the state alone.
     fn get_summary_stats(&self, state: &FieldState) -> SummaryStats;
 }
+
+#[cfg(test)]
+mod tests;
