@@ -28,7 +28,7 @@ pub struct OnDisk {
 #[derive(Debug)]
 enum Layout {
     Dense(Dataset),
-    Csr { starts: Buffer<i64>, data: Dataset, indices: Dataset },
+    Csr { starts: Buffer<i64>, width: DType, data: Dataset, indices: Dataset },
 }
 
 /// The matrix at `node`, left there; `None` when it cannot be read by rows.
@@ -67,16 +67,20 @@ impl Backed for OnDisk {
                 let values = slab(dataset, self.dtype, rows, &self.node.at).map_err(on_disk)?;
                 Ok(Element::Dense(Dense { shape: vec![n, n_cols], values }))
             }
-            Layout::Csr { starts, data, indices } => {
+            Layout::Csr { starts, width, data, indices } => {
                 let starts = &starts[rows.start..=rows.end];
                 let (from, to) = (starts[0], starts[n]);
-                let indptr: Vec<i64> = starts.iter().map(|s| s - from).collect();
+                let starts = starts.iter().map(|s| s - from);
+                let indptr: Values = match width {
+                    DType::Int32 => starts.map(|s| s as i32).collect::<Vec<_>>().into(),
+                    _ => starts.collect::<Vec<_>>().into(),
+                };
                 let part = from as usize..to as usize;
                 let at = &self.node.at;
                 let data = run(data, self.dtype, part.clone(), at).map_err(on_disk)?;
                 let indices = positions(indices, part, at).map_err(on_disk)?;
                 let shape = [n, n_cols];
-                let rows = Sparse::new(SparseFormat::Csr, shape, data, indices, indptr.into())?;
+                let rows = Sparse::new(SparseFormat::Csr, shape, data, indices, indptr)?;
                 Ok(Element::Sparse(rows))
             }
         }
@@ -101,10 +105,11 @@ fn csr(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
     let (data, indices, indptr) = (node.get("data")?, node.get("indices")?, node.get("indptr")?);
     let Some(dtype) = number(data.dataset()?, &data.at)? else { return Ok(None) };
     let (data, indices) = (data.dataset()?.clone(), indices.dataset()?.clone());
-    let starts = match array::numbers(indptr.dataset()?, &indptr.at)? {
-        Some(values) => values.to_i64(),
-        None => return Err(indptr.at.invalid("integers", "others")),
-    };
+    let (width, starts) =
+        match array::numbers(indptr.dataset()?, &indptr.at)?.map(encoding::position) {
+            Some(values) => (values.dtype(), values.to_i64()),
+            None => return Err(indptr.at.invalid("integers", "others")),
+        };
     let rises = starts.first() == Some(&0) && starts.windows(2).all(|w| w[0] <= w[1]);
     if starts.len() != shape[0] + 1 || !rises {
         let expected = format!("{} values rising from 0", shape[0] + 1);
@@ -114,7 +119,7 @@ fn csr(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
     if data.shape() != [n_stored] || indices.shape() != [n_stored] {
         return Err(node.at.child("data").shape(vec![n_stored], data.shape()));
     }
-    let layout = Layout::Csr { starts, data, indices };
+    let layout = Layout::Csr { starts, width, data, indices };
     Ok(Some(OnDisk { node: node.clone(), shape, dtype, layout }))
 }
 
