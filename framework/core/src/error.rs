@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::abi::Fault;
+
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -299,6 +301,72 @@ pub enum Error {
         /// Cells in the minibatch.
         found: i64,
     },
+    // --- plugin boundary --------------------------------------------------------------------
+    /// A file cannot serve as a plugin.
+    #[error(transparent)]
+    Load(#[from] crate::abi::LoadError),
+    /// A plugin says that arguments or data are wrong.
+    #[error("{text}")]
+    Foreign {
+        /// The plugin.
+        plugin: String,
+        /// What it says.
+        text: String,
+    },
+    /// A plugin failed by its own fault.
+    #[error("plugin `{plugin}` failed in `{verb}`: {text}")]
+    PluginFailed {
+        /// The plugin.
+        plugin: String,
+        /// What it was asked for.
+        verb: &'static str,
+        /// What it says.
+        text: String,
+    },
+    /// A plugin panicked; the rest of the program is unharmed.
+    #[error("plugin `{plugin}` crashed in `{verb}`: {text}; please tell its author")]
+    PluginPanicked {
+        /// The plugin.
+        plugin: String,
+        /// What it was asked for.
+        verb: &'static str,
+        /// The message and its place in the plugin's source.
+        text: String,
+    },
+    /// A model that crashed before.
+    #[error("the model crashed earlier and its state is lost; load or train it again")]
+    Poisoned,
+    /// What came across the boundary is not what should come.
+    #[error("plugin boundary: expected {expected}, found {reason}")]
+    Message {
+        /// What should come.
+        expected: &'static str,
+        /// What came.
+        reason: String,
+    },
+    /// A field of a plugin, asked where the plugin is not.
+    #[error("field `{field}` can only be used by models of plugin `{plugin}`")]
+    ForeignField {
+        /// The kind of field.
+        field: String,
+        /// The plugin that knows it.
+        plugin: String,
+    },
+}
+
+impl Error {
+    /// Whose fault it is: the user's, unless a plugin or libtorch failed.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Load(error) => error.fault(),
+            Self::PluginFailed { .. }
+            | Self::PluginPanicked { .. }
+            | Self::Poisoned
+            | Self::Message { .. }
+            | Self::Torch(_) => Fault::Plugin,
+            _ => Fault::User,
+        }
+    }
 }
 
 /// Names joined for a message; "(none)" when there are none, cut after twenty.

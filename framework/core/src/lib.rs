@@ -5,6 +5,7 @@
 
 extern crate self as scvi_framework;
 
+pub mod abi;
 pub mod anndata;
 pub mod data;
 pub mod distributions;
@@ -18,6 +19,8 @@ pub mod saved;
 pub mod train;
 
 pub use error::{Error, Result};
+pub use inventory;
 pub use scvi_framework_derive::Params;
 pub use serde_json;
 pub use tch;
+pub use typetag;

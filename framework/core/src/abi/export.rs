@@ -1,0 +1,270 @@
+//! The plugin's side: answers the requests of a host with the models of this library.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indexmap::IndexMap;
+
+pub use abi_stable::library::{
+    CheckTypeLayout, LibHeader, RootModuleResult, __call_root_module_loader as call_loader,
+};
+use abi_stable::{prefix_type::PrefixTypeTrait, std_types::RSlice};
+
+pub use super::{
+    door::DoorRef,
+    section::{BUILD, ENVIRONMENT, Part, section, section_len},
+};
+use super::{
+    door::{self, Door},
+    messages::{
+        Answer, Flat, HostReply, HostRequest, Incoming, ModelId, PluginReply, PluginRequest,
+        ask_host, ask_host_with,
+    },
+    native_models,
+    packet::RawPacket,
+    panics,
+    peer::AtHost,
+    port::{Port, RawPort, Serve},
+    wire::{Packer, Unpacker, WireData},
+};
+use crate::{
+    anndata::{AnnData, Element, Slot},
+    error::{Error, Result},
+    model::{DynModel, DynModelClass, Event, Observer, OutputSpec, Sink},
+};
+
+/// Doors are always checked.
+pub const CHECKED: CheckTypeLayout = CheckTypeLayout::Yes;
+
+/// The door of a library with this manifest.
+pub fn door(manifest: &'static [u8]) -> DoorRef {
+    Door { manifest: RSlice::from_slice(manifest), open: door::open }.leak_into_prefix()
+}
+
+type SharedModel = Arc<Mutex<Box<dyn DynModel>>>;
+
+/// The models of this library, and those that were made from them.
+#[derive(Default)]
+pub struct PluginSide {
+    models: Mutex<Models>,
+}
+
+#[derive(Default)]
+struct Models {
+    last: ModelId,
+    by_id: HashMap<ModelId, SharedModel>,
+}
+
+impl Serve for PluginSide {
+    fn serve(&self, request: RawPacket) -> RawPacket {
+        // Grad mode belongs to the thread and is shared with everybody: given back as it was.
+        let answered = tch::with_grad(|| panics::catch(|| self.answer(request)));
+        let failed = |flat| {
+            (Answer { result: Err(flat), set: vec![], removed: vec![] }, Packer::default())
+        };
+        let (answer, packer) = match answered {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(error)) => failed(Flat::from(&error)),
+            Err(message) => failed(Flat::panic(message)),
+        };
+        packer.seal(&answer, RawPort::none())
+    }
+}
+
+impl PluginSide {
+    fn answer(&self, request: RawPacket) -> Result<(Answer, Packer)> {
+        let Incoming { message, buffers, port } = Incoming::<PluginRequest>::open(request)?;
+        let homes = AtHost(port.clone());
+        let unpacker = Unpacker { buffers: &buffers, homes: &homes };
+        let mut desk = Desk { packer: Packer { home: port, ..Packer::default() }, unpacker };
+        let answer = match message {
+            PluginRequest::Describe => desk.plain(Ok(PluginReply::Models(
+                native_models().iter().map(|m| (m.make)().description()).collect(),
+            ))),
+            PluginRequest::Setup { model, setup, data } => desk.with_data(data, |adata, _| {
+                let registry = class(&model)?.setup_anndata(adata, &setup)?;
+                let registry = serde_json::to_value(&registry)
+                    .map_err(|e| Error::Message { expected: "a registry", reason: e.to_string() })?;
+                Ok(PluginReply::Registry(registry))
+            })?,
+            PluginRequest::Create { model, setup, init, settings, data } => {
+                desk.with_data(data, |adata, _| {
+                    Ok(self.keep(class(&model)?.create(adata, &setup, &init, &settings)?))
+                })?
+            }
+            PluginRequest::Load { model, saved, settings } => {
+                let saved = desk.unpacker.saved(saved)?;
+                let model = class(&model)?.load(saved, &settings)?;
+                desk.plain(Ok(self.keep(model)))
+            }
+            PluginRequest::Train { id, args, data } => {
+                let model = self.model(id)?;
+                desk.with_data(data, |adata, port| {
+                    usable(&model)?.train(adata, &args, &mut HostObserver::new(port))?;
+                    Ok(PluginReply::Done)
+                })?
+            }
+            PluginRequest::Query { id, method, args, data } => {
+                let model = self.model(id)?;
+                desk.with_data(data, |adata, port| {
+                    let (mut sink, mut observer) = (HostSink(port), HostObserver::new(port));
+                    usable(&model)?.query(&method, adata, &args, &mut sink, &mut observer)?;
+                    Ok(PluginReply::Done)
+                })?
+            }
+            PluginRequest::Save { id } => {
+                let saved = usable(&self.model(id)?)?.save()?;
+                let saved = Box::new(desk.packer.saved(&saved));
+                desk.plain(Ok(PluginReply::Saved(saved)))
+            }
+            PluginRequest::Drop { id } => {
+                drop(self.models().by_id.remove(&id));
+                desk.plain(Ok(PluginReply::Done))
+            }
+        };
+        Ok((answer, desk.packer))
+    }
+
+    fn models(&self) -> std::sync::MutexGuard<'_, Models> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, model: Box<dyn DynModel>) -> PluginReply {
+        let class_name = model.class_name().to_owned();
+        let mut models = self.models();
+        models.last += 1;
+        let id = models.last;
+        models.by_id.insert(id, Arc::new(Mutex::new(model)));
+        PluginReply::Model { id, class_name }
+    }
+
+    fn model(&self, id: ModelId) -> Result<SharedModel> {
+        self.models().by_id.get(&id).cloned().ok_or_else(|| Error::Message {
+            expected: "a model that was created here",
+            reason: format!("number {id}"),
+        })
+    }
+}
+
+/// A model; a panic while it worked has poisoned it, since its state can be anything.
+fn usable(model: &SharedModel) -> Result<std::sync::MutexGuard<'_, Box<dyn DynModel>>> {
+    model.lock().map_err(|_| Error::Poisoned)
+}
+
+fn class(name: &str) -> Result<Arc<dyn DynModelClass>> {
+    let models = native_models();
+    let found = models.iter().find(|m| m.name == name);
+    found.map(|m| (m.make)()).ok_or_else(|| Error::MissingElement {
+        slot: "plugin",
+        key: name.into(),
+        present: models.iter().map(|m| m.name.to_owned()).collect(),
+    })
+}
+
+/// What one request is worked on with.
+struct Desk<'a> {
+    packer: Packer,
+    unpacker: Unpacker<'a>,
+}
+
+impl Desk<'_> {
+    fn plain(&mut self, result: Result<PluginReply>) -> Answer {
+        let result = result.map_err(|e| Flat::from(&e));
+        Answer { result, set: vec![], removed: vec![] }
+    }
+
+    /// Runs `work` on the data set and reports what it changed there, even when it failed.
+    fn with_data(
+        &mut self,
+        data: WireData,
+        work: impl FnOnce(&mut AnnData, &Arc<Port>) -> Result<PluginReply>,
+    ) -> Result<Answer> {
+        let port = self.packer.home.clone().ok_or_else(|| Error::Message {
+            expected: "a port to the host",
+            reason: "none came with the request".into(),
+        })?;
+        let mut adata = self.unpacker.data(data)?;
+        let before = places(&adata);
+        let result = work(&mut adata, &port);
+        let removed = before.into_iter().filter(|(slot, key)| adata.get(*slot, key).is_err());
+        let removed = removed.collect();
+        let mut set = Vec::new();
+        for (slot, key) in adata.take_touched() {
+            let element = self.packer.element(adata.get(slot, &key)?)?;
+            set.push((slot, key, element));
+        }
+        Ok(Answer { set, removed, ..self.plain(result) })
+    }
+}
+
+fn places(adata: &AnnData) -> Vec<(Slot, String)> {
+    let slots =
+        [Slot::Layers, Slot::Obs, Slot::Var, Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Uns];
+    let x = adata.x().map(|_| (Slot::X, "X".to_owned()));
+    let named = slots.iter().flat_map(|slot| {
+        let keys = adata.mapping(*slot).into_iter().flat_map(IndexMap::keys);
+        keys.map(|key| (*slot, key.clone()))
+    });
+    x.into_iter().chain(named).collect()
+}
+
+/// The host's sink.
+struct HostSink<'a>(&'a Arc<Port>);
+
+impl Sink for HostSink<'_> {
+    fn begin(&mut self, spec: &OutputSpec) -> Result<()> {
+        ask_host(self.0, HostRequest::Begin(spec.clone())).map(drop)
+    }
+
+    fn rows(&mut self, block: Element) -> Result<()> {
+        let mut packer = Packer { home: Some(self.0.clone()), ..Packer::default() };
+        let block = packer.element(&block)?;
+        ask_host_with(self.0, HostRequest::Block(block), packer).map(drop)
+    }
+}
+
+/// The host's observer; news that come faster than anybody can read stay here.
+struct HostObserver<'a> {
+    port: &'a Arc<Port>,
+    passed_on: Option<Instant>,
+}
+
+/// The shortest time between news that are not the last of their kind.
+const PAUSE: Duration = Duration::from_millis(50);
+
+impl<'a> HostObserver<'a> {
+    fn new(port: &'a Arc<Port>) -> Self {
+        Self { port, passed_on: None }
+    }
+}
+
+impl Observer for HostObserver<'_> {
+    fn hear(&mut self, event: &Event) {
+        let worth_telling = match event {
+            Event::Training { cells, n_cells, .. } => cells >= n_cells,
+            Event::Progress { done, total } => done >= total,
+            _ => true,
+        };
+        if !worth_telling && self.passed_on.is_some_and(|at| at.elapsed() < PAUSE) {
+            return;
+        }
+        self.passed_on = Some(Instant::now());
+        let mut event = event.clone();
+        let mut loss_bits = None;
+        if let Event::Training { loss, .. } = &mut event
+            && !loss.is_finite()
+        {
+            loss_bits = Some(loss.to_bits());
+            *loss = 0.0;
+        }
+        // Who listens has no say in the work: at worst the news are lost.
+        let _ = ask_host(self.port, HostRequest::Hear { event, loss_bits });
+    }
+
+    fn cancelled(&self) -> bool {
+        matches!(ask_host(self.port, HostRequest::Cancelled), Ok(HostReply::Cancelled(true)))
+    }
+}

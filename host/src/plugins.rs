@@ -1,0 +1,154 @@
+//! Finds plugins without running any of their code.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use scvi_framework::abi::{LoadError, Manifest};
+
+use crate::error::{HostError, Result};
+
+/// Folders given by the user, separated as in `PATH`.
+pub const PLUGIN_PATH: &str = "SCVI_PLUGIN_PATH";
+
+/// A plugin that this program can load.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its file.
+    pub path: PathBuf,
+    /// What it says about itself.
+    pub manifest: Manifest,
+}
+
+/// A file that cannot serve as a plugin.
+#[derive(Debug)]
+pub struct Refused {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// Why not.
+    pub reason: HostError,
+}
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub struct Plugins {
+    /// Those that can be loaded, in order of folder and file name.
+    pub accepted: Vec<Found>,
+    /// Those that cannot.
+    pub refused: Vec<Refused>,
+}
+
+/// A folder to search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// Named by the user: must be there, and libraries in it are meant as plugins.
+    Given(PathBuf),
+    /// One of the usual places: may be missing, and may hold other libraries.
+    Usual(PathBuf),
+}
+
+/// Where to look, in this order: `given`, `SCVI_PLUGIN_PATH`, `lib/scvi/plugins` beside the
+/// program's folder, the program's own folder (where cargo leaves plugins), and the user's data
+/// folder.
+pub fn search_path(given: &[PathBuf]) -> Vec<Folder> {
+    let listed = env::var_os(PLUGIN_PATH).unwrap_or_default();
+    let listed = env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
+    let mut folders: Vec<Folder> =
+        given.iter().cloned().chain(listed).map(Folder::Given).collect();
+    if let Some(home) = env::current_exe().ok().as_deref().and_then(Path::parent) {
+        folders.extend(home.parent().map(|up| Folder::Usual(up.join("lib/scvi/plugins"))));
+        folders.push(Folder::Usual(home.into()));
+    }
+    let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
+        let home = env::home_dir()?;
+        Some(home.join(".local/share"))
+    });
+    folders.extend(data.map(|data| Folder::Usual(data.join("scvi/plugins"))));
+    folders
+}
+
+/// Reads the manifests of all libraries in `folders`. One that is broken stops no other.
+pub fn discover(folders: &[Folder]) -> Plugins {
+    let mut plugins = Plugins::default();
+    let mut seen = Vec::new();
+    for folder in folders {
+        let path = match folder {
+            Folder::Given(path) => path,
+            Folder::Usual(path) if path.is_dir() => path,
+            Folder::Usual(_) => continue,
+        };
+        let libraries = match libraries(path) {
+            Ok(libraries) => libraries,
+            Err(reason) => {
+                plugins.refused.push(Refused { path: path.clone(), reason });
+                continue;
+            }
+        };
+        for library in libraries {
+            let file = fs::canonicalize(&library).unwrap_or_else(|_| library.clone());
+            if seen.contains(&file) {
+                continue;
+            }
+            seen.push(file);
+            plugins.add(folder, library);
+        }
+    }
+    plugins
+}
+
+/// Reads what the file `path` says about itself, and whether this program can load it.
+///
+/// # Errors
+/// Why it cannot serve as a plugin.
+pub fn inspect(path: &Path) -> Result<Found> {
+    let manifest = Manifest::read(path)?;
+    manifest.check(path)?;
+    for place in [Some(path), path.parent()].into_iter().flatten() {
+        if world_writable(place) {
+            return Err(HostError::WorldWritable { path: place.into() });
+        }
+    }
+    Ok(Found { path: path.into(), manifest })
+}
+
+impl Plugins {
+    fn add(&mut self, folder: &Folder, path: PathBuf) {
+        use scvi_framework::Error::Load;
+        match (folder, inspect(&path)) {
+            (_, Ok(found)) => self.accepted.push(found),
+            (
+                Folder::Usual(_),
+                Err(HostError::Framework(Load(LoadError::NoManifest { .. }))),
+            ) => {}
+            (_, Err(reason)) => self.refused.push(Refused { path, reason }),
+        }
+    }
+}
+
+fn libraries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = |source| HostError::PluginFolder { path: folder.into(), source };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension() == Some(OsStr::new(env::consts::DLL_EXTENSION)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(unix)]
+fn world_writable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+fn world_writable(_: &Path) -> bool {
+    false
+}

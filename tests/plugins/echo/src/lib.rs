@@ -1,0 +1,279 @@
+//! A model that sends everything back, and fails on request: the boundary's other end in tests.
+
+use std::sync::{Arc, Mutex};
+
+use scvi_framework::{
+    Error, Result,
+    anndata::{AnnData, Backed, DType, DataFrame, Element, Mapping, Slot},
+    data::{FieldRegistry, Registry},
+    fields::{AnnDataField, AttrLocation, FieldState, SummaryStats, Transfer},
+    model::{
+        DynModel, DynModelClass, Event, MethodDescription, ModelDescription, Observer, OutputSpec,
+        Settings, Sink,
+    },
+    params::{Args, ParamKind, ParamSpec},
+    saved::SavedModel,
+    serde_json::{Map, Value, json},
+    tch, typetag,
+};
+use serde::{Deserialize, Serialize};
+
+/// Matrices on disk that outlive their request.
+static STASH: Mutex<Vec<Arc<dyn Backed>>> = Mutex::new(Vec::new());
+
+/// Keeps its arguments.
+#[derive(Debug)]
+pub struct EchoClass;
+
+/// Remembers what it was given.
+#[derive(Debug)]
+pub struct Echo {
+    kept: Option<SavedModel>,
+    init: Args,
+}
+
+/// A kind of field that nobody else knows.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EchoField {
+    loudness: f64,
+}
+
+#[typetag::serde(name = "echo")]
+impl AnnDataField for EchoField {
+    fn registry_key(&self) -> &str {
+        "echo"
+    }
+    fn location(&self) -> Option<AttrLocation> {
+        Some(AttrLocation { attr_name: Slot::X, attr_key: None })
+    }
+    fn validate_field(&self, _: &AnnData) -> Result<()> {
+        Ok(())
+    }
+    fn register_field(&self, _: &mut AnnData) -> Result<FieldState> {
+        Ok(FieldState(Map::from_iter([("heard".to_owned(), json!(["x", 1, 0.1]))])))
+    }
+    fn transfer_field(&self, state: &FieldState, _: &mut AnnData, _: Transfer) -> Result<FieldState> {
+        Ok(state.clone())
+    }
+    fn get_summary_stats(&self, _: &FieldState) -> SummaryStats {
+        SummaryStats([("n_echo".to_owned(), 3)].into_iter().collect())
+    }
+}
+
+fn fail_if_asked(args: &Args) -> Result<()> {
+    match args.get("fail").and_then(Value::as_str) {
+        None => Ok(()),
+        Some("panic") => panic!("asked to panic"),
+        Some("torch") => {
+            let a = tch::Tensor::zeros([2, 3], tch::kind::FLOAT_CPU);
+            let _ = a.matmul(&a);
+            Ok(())
+        }
+        Some("grad") => {
+            std::mem::forget(tch::no_grad_guard());
+            Ok(())
+        }
+        Some(_) => Err(Error::MissingElement {
+            slot: "obs",
+            key: "no such".into(),
+            present: vec!["batch".into()],
+        }),
+    }
+}
+
+/// Puts a copy of every element beside it, as `<name> back`.
+fn echo(adata: &mut AnnData) -> Result<()> {
+    if let Some(x) = adata.x().cloned() {
+        adata.set(Slot::Uns, "X back", x)?;
+    }
+    let tables: [(&str, DataFrame); 2] =
+        [("obs back", adata.obs().clone()), ("var back", adata.var().clone())];
+    for slot in [
+        Slot::Layers,
+        Slot::Obs,
+        Slot::Var,
+        Slot::Obsm,
+        Slot::Varm,
+        Slot::Obsp,
+        Slot::Varp,
+        Slot::Uns,
+    ] {
+        let all: Mapping = adata.mapping(slot).cloned().unwrap_or_default();
+        for (key, element) in all {
+            adata.set(slot, &format!("{key} back"), element)?;
+        }
+    }
+    for (name, table) in tables {
+        adata.set(Slot::Uns, name, Element::DataFrame(table))?;
+    }
+    if let Some(raw) = adata.raw().cloned() {
+        let parts = [
+            ("x".to_owned(), raw.x),
+            ("var".to_owned(), Element::DataFrame(raw.var)),
+            ("varm".to_owned(), Element::Mapping(raw.varm)),
+        ];
+        adata.set(Slot::Uns, "raw back", Element::Mapping(parts.into_iter().collect()))?;
+    }
+    Ok(())
+}
+
+impl DynModelClass for EchoClass {
+    fn description(&self) -> ModelDescription {
+        let spec = |name: &str| ParamSpec {
+            name: name.into(),
+            kind: ParamKind::Choice(vec!["panic".into(), "torch".into(), "user".into()]),
+            default: Value::Null,
+            min: Some(0.1),
+            max: None,
+            help: "How to fail.".into(),
+        };
+        let method = |name: &str| MethodDescription {
+            name: name.into(),
+            about: "Answers.".into(),
+            args: vec![spec("fail")],
+        };
+        ModelDescription {
+            name: "Echo".into(),
+            about: "Sends \"everything\" back".into(),
+            setup: vec![spec("fail"), spec("remove")],
+            init: vec![spec("fail")],
+            train: vec![spec("fail")],
+            methods: vec![method("blocks"), method("stash")],
+        }
+    }
+
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry> {
+        echo(adata)?;
+        if let Some(key) = setup.get("remove").and_then(Value::as_str) {
+            adata.remove(Slot::Obs, key);
+        }
+        fail_if_asked(setup)?;
+        let field = EchoField { loudness: 0.1 };
+        let state = field.register_field(adata)?;
+        let field = FieldRegistry {
+            data_registry: field.location(),
+            summary_stats: field.get_summary_stats(&state),
+            state_registry: state,
+            field: Box::new(field),
+        };
+        Ok(Registry {
+            scvi_version: "1.4.2".into(),
+            model_name: "Echo".into(),
+            setup_method_name: "setup_anndata".into(),
+            setup_args: setup.clone(),
+            field_registries: [("echo".to_owned(), field)].into_iter().collect(),
+            scvi_uuid: "one".into(),
+        })
+    }
+
+    fn create(
+        &self,
+        adata: &mut AnnData,
+        setup: &Args,
+        init: &Args,
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        adata.set(Slot::Uns, "seed", Element::vector(vec![settings.seed]))?;
+        fail_if_asked(setup)?;
+        fail_if_asked(init)?;
+        Ok(Box::new(Echo { kept: None, init: init.clone() }))
+    }
+
+    fn load(&self, saved: SavedModel, _: &Settings) -> Result<Box<dyn DynModel>> {
+        let init = saved.meta.init_params.clone();
+        fail_if_asked(&init)?;
+        Ok(Box::new(Echo { kept: Some(saved), init }))
+    }
+}
+
+impl Echo {
+    fn asked(&self, verb: &str) -> bool {
+        self.init.get("panic_in").and_then(Value::as_str) == Some(verb)
+    }
+}
+
+impl DynModel for Echo {
+    fn class_name(&self) -> &str {
+        "Echo"
+    }
+
+    fn train(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let (max_epochs, n_cells) = (3, 1000);
+        let mut steps = 0i64;
+        'epochs: for epoch in 0..max_epochs {
+            for cells in 1..=n_cells {
+                let loss = if epoch == 2 { f64::NAN } else { 1.0 / (epoch as f64 + 3.0) };
+                observer.hear(&Event::Training { epoch, max_epochs, cells, n_cells, loss });
+                steps += 1;
+                if observer.cancelled() {
+                    break 'epochs;
+                }
+            }
+        }
+        adata.set(Slot::Uns, "steps", Element::vector(vec![steps]))?;
+        fail_if_asked(args)
+    }
+
+    fn query(
+        &self,
+        method: &str,
+        adata: &mut AnnData,
+        args: &Args,
+        sink: &mut dyn Sink,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        observer.hear(&Event::Note { text: format!("answering {method}") });
+        fail_if_asked(args)?;
+        match method {
+            "blocks" => {
+                for (name, element) in adata.mapping(Slot::Uns).cloned().unwrap_or_default() {
+                    sink.begin(&OutputSpec {
+                        name: name.clone(),
+                        shape: element.shape(),
+                        dtype: DType::Float32,
+                        place: (Slot::Uns, name),
+                        columns: None,
+                    })?;
+                    sink.rows(element)?;
+                }
+            }
+            "stash" => {
+                if let Element::Backed(matrix) = adata.get(Slot::X, "X")? {
+                    STASH.lock().expect("nobody panics here").push(matrix.clone());
+                }
+            }
+            _ => {
+                for (i, matrix) in STASH.lock().expect("nor here").iter().enumerate() {
+                    adata.set(Slot::Uns, &format!("late {i}"), matrix.rows(1..3)?)?;
+                    // Its home is another request: it has to be read here.
+                    adata.set(Slot::Uns, &format!("whole {i}"), Element::Backed(matrix.clone()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<SavedModel> {
+        assert!(!self.asked("save"), "asked to panic");
+        self.kept.clone().ok_or(Error::Argument {
+            name: "model".into(),
+            expected: "one that was loaded".into(),
+            found: "a new one".into(),
+        })
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        assert!(!self.asked("drop"), "asked to panic");
+    }
+}
+
+scvi_framework::export_models! {
+    "Echo", "Sends \"everything\" back" => Arc::new(EchoClass)
+}
