@@ -280,6 +280,7 @@ pub enum Error {
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]
     Torch(#[from] tch::TchError),
+<<<<<<< HEAD
     // --- modules ----------------------------------------------------------------------------
     /// A value that a distribution of counts cannot produce.
     #[error(
@@ -301,6 +302,7 @@ pub enum Error {
         /// Cells in the minibatch.
         found: i64,
     },
+=======
     // --- plugin boundary --------------------------------------------------------------------
     /// A file cannot serve as a plugin.
     #[error(transparent)]
@@ -367,6 +369,7 @@ impl Error {
             _ => Fault::User,
         }
     }
+>>>>>>> cli
 }
 
 /// Names joined for a message; "(none)" when there are none, cut after twenty.
