@@ -85,6 +85,13 @@ pub enum Error {
         /// Names that the file has and the model lacks.
         unexpected: Vec<String>,
     },
+    // --- data on disk -----------------------------------------------------------------------
+    /// A matrix left on disk cannot be read.
+    #[error("{reason}")]
+    OnDisk {
+        /// What the reader of the file says: file, element and reason.
+        reason: String,
+    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]
