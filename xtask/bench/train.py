@@ -17,7 +17,7 @@ scvi.settings.seed = 0
 adata = anndata.read_h5ad(data)
 scvi.model.SCVI.setup_anndata(
     adata,
-    categorical_covariate_keys=["source", "donor"],
+    categorical_covariate_keys=["cell_source", "donor"],
     continuous_covariate_keys=["percent_mito", "percent_ribo"],
 )
 model = scvi.model.SCVI(adata)

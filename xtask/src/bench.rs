@@ -63,21 +63,20 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let scripts = workspace.root.join("xtask/bench");
     match &args.what {
         What::Train(settings) => {
-            let data = simulate(&scvi, &python, &scripts, &folder)?;
+            let data = simulate(&scvi, &folder)?;
             train(settings, &scvi, &python, &scripts, &data, &folder)
         }
     }
 }
 
 /// Simulated counts with the covariates of the heart atlas tutorial.
-fn simulate(scvi: &Path, python: &Path, scripts: &Path, folder: &Path) -> Result<PathBuf> {
-    let (counts, data) = (folder.join("counts.h5ad"), folder.join("covariates.h5ad"));
-    let size = ["--n-obs=18641", "--n-vars=1200", "--n-batches=4", "--n-labels=11", "--seed=0"];
+fn simulate(scvi: &Path, folder: &Path) -> Result<PathBuf> {
+    let data = folder.join("counts.h5ad");
     let mut simulate = Command::new(scvi);
-    simulate.args(["data", "synthetic"]).arg(&counts).args(size).arg("--overwrite");
+    simulate.args(["data", "synthetic"]).arg(&data).arg("--overwrite");
+    simulate.args(["--n-obs=18641", "--n-vars=1200", "--density=0.16", "--seed=0"]);
+    simulate.args(["--n-labels=11", "--n-donors=14", "--n-sources=4"]);
     process::run(&mut simulate)?;
-    let mut covariates = Command::new(python);
-    process::run(covariates.arg(scripts.join("covariates.py")).arg(&counts).arg(&data))?;
     Ok(data)
 }
 
@@ -95,7 +94,7 @@ fn train(
         let mut command = Command::new(scvi);
         command.args(["train", "SCVI"]).arg(data).arg("--out").arg(folder.join("model"));
         command.args(["--overwrite", "--quiet", "--no-progress", "--device=cpu", "--seed=0"]);
-        command.args(["--categorical-covariate-keys=source,donor"]);
+        command.args(["--categorical-covariate-keys=cell_source,donor"]);
         command.args(["--continuous-covariate-keys=percent_mito,percent_ribo"]);
         command.args(["--batch-size=128", "--max-epochs", &epochs.to_string()]);
         command.args(["--threads", &threads]);

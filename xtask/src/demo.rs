@@ -10,7 +10,7 @@ use crate::{cache, dist, process, workspace::Workspace};
 const SIMULATED: [&str; 4] = ["--n-obs=5000", "--n-vars=1000", "--n-batches=3", "--n-labels=6"];
 
 /// Where the simulator writes what it simulated.
-const SIMULATED_KEYS: (&str, &str) = ("batch", "labels");
+const SIMULATED_KEYS: (&str, &str) = ("batch", "cell_type");
 
 #[derive(clap::Args)]
 pub struct Args {

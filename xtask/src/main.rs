@@ -1,5 +1,7 @@
 //! `cargo xtask`: everything that is done to this repository, each command with all of its set-up.
 
+use std::process::ExitCode;
+
 use anyhow::Result;
 use clap::Parser;
 
@@ -36,8 +38,17 @@ enum Command {
     Setup,
 }
 
-fn main() -> Result<()> {
-    let command = Command::parse();
+fn main() -> ExitCode {
+    let Err(error) = run(Command::parse()) else { return ExitCode::SUCCESS };
+    let (what, reasons) = (error.to_string(), error.chain().skip(1));
+    eprintln!("\nerror: {what}");
+    for reason in reasons {
+        eprintln!("  because: {reason}");
+    }
+    ExitCode::FAILURE
+}
+
+fn run(command: Command) -> Result<()> {
     let workspace = Workspace::here()?;
     match command {
         Command::Demo(args) => demo::run(&workspace, &args),

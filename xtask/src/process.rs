@@ -19,6 +19,17 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program to its end, showing its output only.
+///
+/// # Errors
+/// When it cannot be started or does not exit with 0.
+pub fn follow(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("could not start `{program}`"))?;
+    ensure!(status.success(), "`{program}` failed ({status}); its message is above");
+    Ok(())
+}
+
 /// Runs a program to its end, quietly, and gives back what it printed.
 ///
 /// # Errors

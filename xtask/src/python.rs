@@ -51,7 +51,7 @@ impl Python {
         // The newest platform first; older pips do not work out the others themselves.
         let platforms =
             ["2_28", "2_25", "2_17"].map(|v| format!("--platform=manylinux_{v}_x86_64"));
-        process::run(
+        process::follow(
             pip(self.0)
                 .args(["download", "--no-deps", "--require-hashes", "--only-binary=:all:"])
                 .args(["--python-version=3.11", "--implementation=cp", "--abi=cp311"])
@@ -105,7 +105,7 @@ pub fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
     let list = draft.join("requirements.txt");
     cache::write(&list, requirements)?;
     let own = draft.join("bin/python");
-    process::run(
+    process::follow(
         pip(&own).args(["install", "--quiet", "--no-cache-dir", "--requirement"]).arg(&list),
     )
     .context("is there a network? The same command again starts where this one stopped")?;

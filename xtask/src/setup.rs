@@ -138,9 +138,9 @@ impl Bundle {
         for requirement in self.pinned() {
             python.download(requirement, &wheels).with_context(|| {
                 format!(
-                    "{name} could not be fetched. Is there a network? The same command again goes \
-                     on where this one stopped; or set LIBTORCH to an installed libtorch, or \
-                     PIP_FIND_LINKS to a folder with the wheels of xtask/requirements-{name}.txt"
+                    "a wheel could not be fetched. Is there a network? The same command again \
+                     goes on where this one stopped. Without a network: PIP_NO_INDEX=1 and \
+                     PIP_FIND_LINKS=FOLDER, with the wheels of xtask/requirements-{name}.txt in it"
                 )
             })?;
         }

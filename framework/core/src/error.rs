@@ -87,71 +87,6 @@ pub enum Error {
         /// Names that the file has and the model lacks.
         unexpected: Vec<String>,
     },
-    /// A file of a saved model cannot be used as it is.
-    #[error("{}: expected {expected}, found {found}", path.display())]
-    SavedFile {
-        /// The file.
-        path: PathBuf,
-        /// What should be in it.
-        expected: &'static str,
-        /// What is in it.
-        found: String,
-    },
-    /// A saved model of a later version of this library.
-    #[error(
-        "{}: written in version {found} of the format, and versions up to {known} are known here; update this program to read it",
-        path.display()
-    )]
-    NewerFormat {
-        /// The file that says so.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-        /// The latest version that this library reads.
-        known: u32,
-    },
-    /// A place that holds no saved model.
-    #[error(
-        "{}: no saved model here; expected a folder with model.json and model.safetensors, or with model.pt as scvi-tools writes it; present: {}",
-        path.display(),
-        list(present)
-    )]
-    NoSavedModel {
-        /// The place.
-        path: PathBuf,
-        /// The files that are there.
-        present: Vec<String>,
-    },
-    /// A model in the layout that scvi-tools wrote before 0.15.
-    #[error(
-        "{}: a model saved by scvi-tools before 0.15 ({}); convert it with scvi-tools' `convert_legacy_save` to a folder with model.pt, and read that",
-        path.display(),
-        list(present)
-    )]
-    LegacyModel {
-        /// The folder or file.
-        path: PathBuf,
-        /// What gives it away.
-        present: Vec<String>,
-    },
-    /// An output that is there already.
-    #[error("{}: exists already, and overwriting was not asked for; nothing was written", path.display())]
-    OutputExists {
-        /// The output.
-        path: PathBuf,
-    },
-    /// A folder to be overwritten that holds more than a saved model.
-    #[error(
-        "{}: will not be overwritten, because it holds more than a saved model: {}; move them, or write to another folder",
-        path.display(),
-        list(others)
-    )]
-    OtherFiles {
-        /// The folder.
-        path: PathBuf,
-        /// The files that do not belong to a saved model.
-        others: Vec<String>,
-    },
     // --- registration -----------------------------------------------------------------------
     /// Two fields of one model have the same registry key.
     #[error("two fields are registered as `{key}`; each needs a registry key of its own")]
@@ -262,6 +197,78 @@ pub enum Error {
         step: usize,
         /// The first tensor that is not finite.
         tensor: String,
+    },
+    // --- data on disk -----------------------------------------------------------------------
+    /// A matrix left on disk cannot be read.
+    #[error("{reason}")]
+    OnDisk {
+        /// What the reader of the file says: file, element and reason.
+        reason: String,
+    },
+    /// A file of a saved model cannot be used as it is.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    SavedFile {
+        /// The file.
+        path: PathBuf,
+        /// What should be in it.
+        expected: &'static str,
+        /// What is in it.
+        found: String,
+    },
+    /// A saved model of a later version of this library.
+    #[error(
+        "{}: written in version {found} of the format, and versions up to {known} are known here; update this program to read it",
+        path.display()
+    )]
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The latest version that this library reads.
+        known: u32,
+    },
+    /// A place that holds no saved model.
+    #[error(
+        "{}: no saved model here; expected a folder with model.json and model.safetensors, or with model.pt as scvi-tools writes it; present: {}",
+        path.display(),
+        list(present)
+    )]
+    NoSavedModel {
+        /// The place.
+        path: PathBuf,
+        /// The files that are there.
+        present: Vec<String>,
+    },
+    /// A model in the layout that scvi-tools wrote before 0.15.
+    #[error(
+        "{}: a model saved by scvi-tools before 0.15 ({}); convert it with scvi-tools' `convert_legacy_save` to a folder with model.pt, and read that",
+        path.display(),
+        list(present)
+    )]
+    LegacyModel {
+        /// The folder or file.
+        path: PathBuf,
+        /// What gives it away.
+        present: Vec<String>,
+    },
+    /// An output that is there already.
+    #[error("{}: exists already, and overwriting was not asked for; nothing was written", path.display())]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// A folder to be overwritten that holds more than a saved model.
+    #[error(
+        "{}: will not be overwritten, because it holds more than a saved model: {}; move them, or write to another folder",
+        path.display(),
+        list(others)
+    )]
+    OtherFiles {
+        /// The folder.
+        path: PathBuf,
+        /// The files that do not belong to a saved model.
+        others: Vec<String>,
     },
     // --- data on disk -----------------------------------------------------------------------
     /// A matrix left on disk cannot be read.

@@ -13,6 +13,7 @@ use scvi_framework::{
     params::Args,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
     serde_json::Value,
+    train::Ending,
 };
 
 use crate::{
@@ -89,14 +90,14 @@ impl DynModel for Toy {
         adata: &mut AnnData,
         _: &Args,
         _: &mut dyn Observer,
-    ) -> FrameworkResult<()> {
+    ) -> FrameworkResult<Ending> {
         self.epochs.push(3.5);
         if adata.get(Slot::Obs, "bad").is_ok() {
             let (epoch, step, tensor) = (1, 7, "px_r".into());
             return Err(FrameworkError::NonFiniteLoss { epoch, step, tensor });
         }
         self.epochs.push(2.5);
-        Ok(())
+        Ok(Ending::Complete)
     }
 
     fn query(

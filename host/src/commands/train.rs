@@ -5,11 +5,12 @@ use scvi_framework::{
     model::{DynModel, Settings},
     saved::SavedModel,
     serde_json::json,
+    train::Ending,
 };
 
 use crate::{
     failure::{Error, Result},
-    files, folder, interrupt,
+    files, folder,
     plan::{Format, KeepData, Train, Ui},
     progress::Progress,
     session::Session,
@@ -29,14 +30,14 @@ pub fn run(plan: &Train, session: &Session, settings: &Settings, ui: &Ui) -> Res
     let trained = model.train(&mut adata, &plan.training, &mut progress).map_err(Error::from);
     progress.finish();
     match trained {
-        Ok(()) if !interrupt::requested() => {
-            let saved = model.save()?;
-            keep(plan, session, &saved, &adata)?;
-            tell(plan, &saved, ui)
-        }
-        Ok(()) => {
+        Ok(Ending::Cancelled) => {
             keep(plan, session, &model.save()?, &adata)?;
             Err(Error::Interrupted { kept: Some(plan.out.clone()) })
+        }
+        Ok(ending) => {
+            let saved = model.save()?;
+            keep(plan, session, &saved, &adata)?;
+            tell(plan, ending, &saved, ui)
         }
         Err(error) => Err(match last_good(&*model) {
             Some(saved) => {
@@ -66,7 +67,7 @@ fn keep(plan: &Train, session: &Session, saved: &SavedModel, adata: &AnnData) ->
     folder::write(&plan.out, &saved, plan.overwrite, &plan.file, copy)
 }
 
-fn tell(plan: &Train, saved: &SavedModel, ui: &Ui) -> Result<()> {
+fn tell(plan: &Train, ending: Ending, saved: &SavedModel, ui: &Ui) -> Result<()> {
     let history = &saved.meta.history;
     let n_epochs = history.values().map(Vec::len).max().unwrap_or(0);
     let last = ["elbo_train", "elbo_validation"].into_iter().filter_map(|metric| {
@@ -74,7 +75,8 @@ fn tell(plan: &Train, saved: &SavedModel, ui: &Ui) -> Result<()> {
         Some(format!(", {metric} {}", term::number(*value)))
     });
     let epochs = term::count(n_epochs, "epoch");
-    ui.say(format!("trained {epochs}{}", last.collect::<String>()));
+    let why = if ending == Ending::EarlyStopping { ", stopped early" } else { "" };
+    ui.say(format!("trained {epochs}{why}{}", last.collect::<String>()));
     ui.say(format!("wrote the model to {}", plan.out.display()));
     if ui.format == Format::Json {
         return term::print_json(&json!({

@@ -1,6 +1,4 @@
 //! SCVI: a conditional variational autoencoder of single-cell counts, as a plugin.
-#![warn(missing_docs)]
-
 mod module;
 mod params;
 
@@ -35,6 +33,8 @@ impl BaseModelClass for Scvi {
     fn fields(setup: &ScviSetup) -> Vec<Box<dyn AnnDataField>> {
         let keys = REGISTRY_KEYS;
         let counts = LayerField::new(keys.x, setup.layer.as_deref());
+        let (categorical, continuous) =
+            (&setup.categorical_covariate_keys, &setup.continuous_covariate_keys);
         vec![
             Box::new(counts.allow_noncounts(setup.allow_noncounts)),
             Box::new(CategoricalObsField::new(keys.batch, setup.batch_key.as_deref())),
@@ -45,6 +45,12 @@ impl BaseModelClass for Scvi {
                 &setup.categorical_covariate_keys,
             )),
             Box::new(NumericalJointObsField::new(keys.cont_covs, &setup.continuous_covariate_keys)),
+            counts.allow_noncounts(setup.allow_noncounts).boxed(),
+            CategoricalObsField::new(keys.batch, setup.batch_key.as_deref()).boxed(),
+            CategoricalObsField::new(keys.labels, setup.labels_key.as_deref()).boxed(),
+            NumericalObsField::new(keys.size_factor, setup.size_factor_key.as_deref()).boxed(),
+            CategoricalJointObsField::new(keys.cat_covs, categorical).boxed(),
+            NumericalJointObsField::new(keys.cont_covs, continuous).boxed(),
         ]
     }
 

@@ -10,6 +10,7 @@ use super::{
     wire::{Packer, Unpacker, WireData},
 };
 use crate::{
+    train::Ending,
     anndata::AnnData,
     data::Registry,
     error::{Error, Result},
@@ -184,12 +185,15 @@ impl DynModel for ForeignModel {
         adata: &mut AnnData,
         args: &Args,
         observer: &mut dyn Observer,
-    ) -> Result<()> {
+    ) -> Result<Ending> {
         let lent = Lent { adata: Some(adata), sink: None, observer };
-        self.peer.ask_with("train", lent, |_, data| {
+        let (reply, _) = self.peer.ask_with("train", lent, |_, data| {
             Ok(PluginRequest::Train { id: self.id, args: args.clone(), data: given(data)? })
         })?;
-        Ok(())
+        match reply {
+            PluginReply::Trained(ending) => Ok(ending),
+            other => Err(self.peer.unexpected("train", &other)),
+        }
     }
 
     fn query(

@@ -13,6 +13,7 @@ use super::{
     wire::{BufferId, Packer, Unpacker, WireData, WireElement, WireMapping},
 };
 use crate::{
+    train::Ending,
     anndata::{Element, Slot, Values},
     error::{Error, Result},
     model::{Event, ModelDescription, OutputSpec, Settings},
@@ -65,6 +66,8 @@ pub enum PluginReply {
     Registry(Value),
     /// To `Create` and `Load`.
     Model { id: ModelId, class_name: String },
+    /// To `Train`.
+    Trained(Ending),
     /// To `Save`.
     Saved(Box<WireSaved>),
     /// To everything else.

@@ -134,13 +134,15 @@ impl AnnDataLoader {
         self.epoch(0)
     }
 
-    /// The minibatches of epoch `epoch`, made one ahead of use by a thread of their own.
+    /// The minibatches of epoch `epoch`. Data on disk are read ahead of use by a thread of their own;
+    /// those in memory are gathered when asked for, which takes less than waking a thread.
     pub fn epoch(&self, epoch: usize) -> Batches {
         let mut order = self.indices.clone();
         if let Order::Shuffled { seed } = self.order {
             let key = [seed as u32, (seed >> 32) as u32, epoch as u32];
             shuffle(&mut Mt::new_with_key(key), &mut order);
         }
+        let on_disk = self.sources.iter().any(Source::on_disk);
         let n_batches = self.n_batches();
         order.truncate(n_batches * self.batch_size);
         let maker = Maker {
@@ -151,7 +153,7 @@ impl AnnDataLoader {
             window: None,
             scratch: Vec::new(),
         };
-        let feed = if n_batches > 1 { spawn(maker) } else { Feed::Here(maker) };
+        let feed = if on_disk && n_batches > 1 { spawn(maker) } else { Feed::Here(maker) };
         Batches { feed, left: n_batches }
     }
 }
@@ -161,6 +163,12 @@ impl IntoIterator for &AnnDataLoader {
     type IntoIter = Batches;
     fn into_iter(self) -> Batches {
         self.iter()
+    }
+}
+
+impl Source {
+    fn on_disk(&self) -> bool {
+        matches!(&self.data, Data::Numbers(rows) if rows.on_disk())
     }
 }
 
@@ -198,7 +206,7 @@ impl Data {
     }
 }
 
-/// The minibatches of an epoch, in order.
+/// The minibatches of an epoch, in order; an error ends them.
 #[derive(Debug)]
 pub struct Batches {
     feed: Feed,
@@ -218,13 +226,17 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
-        match &mut self.feed {
+        let batch = match &mut self.feed {
             Feed::Here(maker) => maker.next(),
             Feed::Thread(batches, thread) => batches.recv().ok().or_else(|| {
                 let fault = thread.take()?.join().err()?;
                 resume_unwind(fault) // a fault in the thread is a fault here
             }),
+        };
+        if matches!(batch, Some(Err(_))) {
+            self.left = 0; // nothing comes after an error
         }
+        batch
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -304,8 +316,8 @@ impl Maker {
 
     /// Reads the next window of rows of what is on disk, when `start` is past the last one.
     fn read_ahead(&mut self, start: usize) -> Result<()> {
-        let on_disk = |s: &Source| matches!(&s.data, Data::Numbers(rows) if rows.on_disk());
-        if !self.sources.iter().any(on_disk) || self.window.as_ref().is_some_and(|w| start < w.end)
+        if !self.sources.iter().any(Source::on_disk)
+            || self.window.as_ref().is_some_and(|w| start < w.end)
         {
             return Ok(());
         }

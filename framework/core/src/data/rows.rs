@@ -95,9 +95,9 @@ impl Rows {
         }
         let out = &mut scratch[..len];
         self.add(rows, out);
-        let tensor = Tensor::f_from_slice(out)?.f_view([rows.len() as i64, n_cols as i64]);
+        let tensor = Tensor::f_from_slice(out);
         self.clear(rows, out);
-        Ok(tensor?)
+        Ok(tensor?.f_view([rows.len() as i64, n_cols as i64])?)
     }
 
     /// Adds `rows` to `out`; entries stored twice add up.

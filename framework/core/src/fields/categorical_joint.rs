@@ -8,7 +8,7 @@ use super::{
     AnnDataField, AttrLocation, Category, FieldState, SummaryStats, Transfer,
     categorical_obs::{encode_obs, recode},
     category::code_column,
-    numerical_joint::{joint_location, set_table},
+    numerical_joint::{check_distinct, joint_location, set_table},
 };
 use crate::{
     anndata::{AnnData, Mapping},
@@ -73,6 +73,7 @@ impl AnnDataField for CategoricalJointObsField {
     }
 
     fn validate_field(&self, adata: &AnnData) -> Result<()> {
+        check_distinct(&self.registry_key, &self.attr_keys)?;
         self.attr_keys.iter().try_for_each(|key| encode_obs(adata, key).map(|_| ()))
     }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     anndata::{AnnData, DataFrame, Element, Mapping, Slot},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Columns of numbers in `obs`, gathered as a table in `obsm["_scvi_<registry key>"]`.
@@ -41,6 +41,7 @@ impl AnnDataField for NumericalJointObsField {
     }
 
     fn validate_field(&self, adata: &AnnData) -> Result<()> {
+        check_distinct(&self.registry_key, &self.attr_keys)?;
         self.attr_keys.iter().try_for_each(|key| check_numbers(adata, key))
     }
 
@@ -72,6 +73,18 @@ impl AnnDataField for NumericalJointObsField {
 pub(super) fn joint_location(registry_key: &str, attr_keys: &[String]) -> Option<AttrLocation> {
     let attr_key = Some(format!("_scvi_{registry_key}"));
     (!attr_keys.is_empty()).then_some(AttrLocation { attr_name: Slot::Obsm, attr_key })
+}
+
+/// Checks that no column is named twice.
+pub(super) fn check_distinct(registry_key: &str, attr_keys: &[String]) -> Result<()> {
+    match attr_keys.iter().enumerate().find(|(i, key)| attr_keys[..*i].contains(key)) {
+        None => Ok(()),
+        Some((_, key)) => Err(Error::Argument {
+            name: registry_key.into(),
+            expected: "each column once".into(),
+            found: format!("`{key}` twice"),
+        }),
+    }
 }
 
 /// Puts a joint field's table in its place.

@@ -296,6 +296,11 @@ fn unusable_columns_are_refused() {
         "obs column `holes`: 3 of 6 cells have no finite number, first c1, c3, c5; fill in the \
          values, drop these cells, or leave the column out",
     );
+    check(
+        CategoricalJointObsField::new("cats", &["text".into(), "ints".into(), "text".into()])
+            .boxed(),
+        "argument `cats`: expected each column once, found `text` twice",
+    );
     check(conts("text"), "obs column `text`: expected numbers, found string array");
     check(
         NumericalObsField::new("size_factor", Some("kinds")).boxed(),

@@ -9,7 +9,8 @@
 //!
 //! A process that dies between 3 and 4 leaves no folder, but its predecessor complete:
 //! [`recover`], which reading and writing begin with, puts that back. One that dies earlier leaves
-//! the folder untouched, one that dies later the new one.
+//! the folder untouched, one that dies later the new one; what it leaves of step 5 the next write
+//! deletes.
 
 use std::{
     borrow::Cow,
@@ -62,7 +63,7 @@ pub fn write(dir: &Path, saved: &SavedModel, overwrite: Overwrite) -> Result<()>
 /// given, whole or not at all.
 ///
 /// # Errors
-/// Those of [`write`], and those of `extra`.
+/// Those of [`write()`], and those of `extra`.
 pub fn write_with<E: From<Error>>(
     dir: &Path,
     saved: &SavedModel,
@@ -73,11 +74,12 @@ pub fn write_with<E: From<Error>>(
     place.recover()?;
     place.check_free(overwrite)?;
     let staging = place.staging()?;
-    write_weights(&staging.path().join(WEIGHTS), saved)?;
-    let meta_path = staging.path().join(META);
+    // Errors name the files by the place where they will be.
+    let written = write_weights(&staging.path().join(WEIGHTS), saved);
+    written.map_err(failed(&place.dir.join(WEIGHTS), "write"))?;
     let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
-    let written = meta.and_then(|meta| fs::write(&meta_path, meta));
-    written.map_err(failed(&meta_path, "write"))?;
+    let written = meta.and_then(|meta| fs::write(staging.path().join(META), meta));
+    written.map_err(failed(&place.dir.join(META), "write"))?;
     extra(staging.path())?;
     sync_tree(staging.path())?;
     Ok(place.install(staging, overwrite)?)
@@ -185,15 +187,11 @@ fn dtype(dtype: Dtype) -> Option<DType> {
     })
 }
 
-fn write_weights(path: &Path, saved: &SavedModel) -> Result<()> {
+fn write_weights(path: &Path, saved: &SavedModel) -> io::Result<()> {
     let weights = saved.weights.iter().map(|(name, dense)| (name, Weights(dense)));
-    let written = safetensors::serialize_to_file(weights, None, path);
-    written.map_err(|e| {
-        let source = match e {
-            SafeTensorError::IoError(source) => source,
-            other => io::Error::other(other.to_string()),
-        };
-        failed(path, "write")(source)
+    safetensors::serialize_to_file(weights, None, path).map_err(|e| match e {
+        SafeTensorError::IoError(source) => source,
+        other => io::Error::other(other.to_string()),
     })
 }
 
@@ -281,7 +279,8 @@ impl Place {
         }
         let _ = staging.keep(); // it has another name now: there is nothing to clean up
         sync(&self.parent)?;
-        remove(&replaced)
+        let _ = remove(&replaced); // the model is in place; the next write tries again
+        Ok(())
     }
 }
 

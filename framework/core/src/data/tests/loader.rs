@@ -134,7 +134,8 @@ fn shuffled_epochs_hold_the_same_cells_in_fixed_orders() {
 
 #[test]
 fn an_abandoned_epoch_does_not_block() {
-    let (adata, registry) = registered(Element::matrix(N, 1, vec![1u8; N]).unwrap());
+    let disk = layouts(&cast(&random_counts(N, G, 8), |v| v as f32)).pop().unwrap().1;
+    let (adata, registry) = registered(disk);
     let options = LoaderOptions { batch_size: 1, ..Default::default() };
     let loader = AnnDataLoader::new(&adata, &registry, options).unwrap();
     let mut batches = loader.iter();

@@ -51,7 +51,7 @@ fn known(module: &str, name: &str) -> Option<Known> {
         ("numpy", "dtype") => Known::NumpyDtype,
         ("torch._utils", "_rebuild_tensor_v2") => Known::RebuildTensor,
         ("torch._utils", "_rebuild_parameter") => Known::RebuildParameter,
-        ("pandas.core.frame", "DataFrame") => Known::DataFrame,
+        ("pandas.core.frame" | "pandas", "DataFrame") => Known::DataFrame,
         ("pandas.core.internals.managers", "BlockManager") => Known::BlockManager,
         ("pandas._libs.internals", "_unpickle_block") => Known::Block,
         ("pandas.core.internals.blocks", "new_block") => Known::Block,

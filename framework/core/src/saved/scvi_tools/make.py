@@ -66,4 +66,5 @@ saved["attr_dict"]["init_params_"] = {
         "layer": torch.nn.Linear(2, 2),
     }},
 }
+saved["attr_dict"]["history_"]["pair"] = pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
 torch.save(saved, folder / "arguments.pth")

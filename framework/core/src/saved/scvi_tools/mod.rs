@@ -1,13 +1,14 @@
 //! Models saved by scvi-tools 0.15 and later: one `model.pt`.
 //!
 //! The file holds a pickle, which in Python can run anything. Nothing of it is run here:
-//! [`pickle`] reads it into inert nodes, [`decode`] understands those that a model is made of, and
-//! what else there is, is left out and listed in [`ModelMeta::notes`].
+//! it is read into inert nodes (`pickle`), those that a model is made of are understood (`decode`),
+//! and the others are left out and listed in [`ModelMeta::notes`].
 
 mod archive;
 mod arrays;
 mod decode;
 mod pickle;
+mod tables;
 #[cfg(test)]
 mod tests;
 

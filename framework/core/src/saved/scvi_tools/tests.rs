@@ -68,7 +68,8 @@ fn reads_everything_that_can_be_in_a_model() {
     assert_eq!(Value::Object(saved.meta.init_params), expected);
     let place = "attr_dict.init_params_.kwargs.model_kwargs.layer";
     let note = format!("left out: {place}, of type torch.nn.modules.linear.Linear");
-    assert_eq!(saved.meta.notes, [note]);
+    let pair = "left out: attr_dict.history_.pair, of type pandas.core.frame.DataFrame";
+    assert_eq!(saved.meta.notes, [note, pair.to_owned()]);
 }
 
 #[test]

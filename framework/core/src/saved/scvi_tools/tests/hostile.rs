@@ -229,8 +229,12 @@ fn damage_is_an_error_and_no_more() {
     ]);
     survives_damage(&whole, 1500);
     let Some(data) = given("SCVI_TEST_DATA") else { return };
-    for model in ["reference/zinb_default/model/model.pt", "data/models/totalvi_1.1.5/model.pt"] {
-        survives_damage(&fs::read(data.join(model)).unwrap(), 150);
+    let real = [
+        ("reference/zinb_default/model/model.pt", 150),
+        ("data/models/totalvi_1.1.5/model.pt", 50),
+    ];
+    for (model, times) in real {
+        survives_damage(&fs::read(data.join(model)).unwrap(), times);
     }
 }
 
