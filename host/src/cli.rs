@@ -32,7 +32,13 @@ pub struct Global {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pub threads: Option<i32>,
     /// Fixes initial weights, order of cells and noise
-    #[arg(long, global = true, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
     pub seed: i64,
     /// No progress bar or progress lines
     #[arg(long, global = true)]

@@ -60,7 +60,9 @@ pub fn data_set(dir: &Path, named: Option<&Path>) -> Result<PathBuf> {
     let origin: Value = serde_json::from_slice(&text).unwrap_or_default();
     let reason = match origin.get("path").and_then(Value::as_str).map(PathBuf::from) {
         Some(file) if file.is_file() => return Ok(file),
-        Some(file) => format!("the data set that the model was trained on, {}, is gone", file.display()),
+        Some(file) => {
+            format!("the data set that the model was trained on, {}, is gone", file.display())
+        }
         None => format!("{} does not say which data set the model was trained on", dir.display()),
     };
     Err(Error::NoData { reason })

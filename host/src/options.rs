@@ -238,14 +238,13 @@ fn parser(spec: &ParamSpec) -> ValueParser {
 }
 
 fn read(spec: &ParamSpec, kind: &ParamKind, text: &str) -> Result<Value, String> {
-    let wrong = || format!("expected {}", ParamSpec { kind: kind.clone(), ..spec.clone() }.expected());
+    let wrong =
+        || format!("expected {}", ParamSpec { kind: kind.clone(), ..spec.clone() }.expected());
     let in_range =
         |v: f64| spec.min.is_none_or(|min| v >= min) && spec.max.is_none_or(|max| v <= max);
     let value = match kind {
         ParamKind::Flag => text.parse::<bool>().ok().map(Value::from),
-        ParamKind::Int => {
-            text.parse::<i64>().ok().filter(|&v| in_range(v as f64)).map(Value::from)
-        }
+        ParamKind::Int => text.parse::<i64>().ok().filter(|&v| in_range(v as f64)).map(Value::from),
         ParamKind::Float => text.parse::<f64>().ok().filter(|&v| in_range(v)).map(Value::from),
         ParamKind::Text => Some(text.into()),
         ParamKind::Choice(words) => words.iter().any(|w| w == text).then(|| text.into()),

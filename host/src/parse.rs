@@ -133,9 +133,7 @@ impl Scan {
                     ("iid", _) => seen.iid = true,
                     _ => {}
                 }
-            } else if word.starts_with('-') && word.len() > 1 {
-                continue;
-            } else if !sure {
+            } else if !sure || word.starts_with('-') && word.len() > 1 {
                 continue;
             } else if let Some(sub) = command.find_subcommand(word.as_ref()) {
                 command = sub;
@@ -180,9 +178,10 @@ impl Scan {
     fn method(&self, model: ModelDescription) -> Result<Specs> {
         let Some(name) = self.positionals.get(1) else {
             let width = model.methods.iter().map(|m| m.name.len()).max().unwrap_or(0);
-            let lines = model.methods.iter().map(|m| {
-                format!("  {:width$}  {}\n", kebab(&m.name), m.about.trim())
-            });
+            let lines = model
+                .methods
+                .iter()
+                .map(|m| format!("  {:width$}  {}\n", kebab(&m.name), m.about.trim()));
             let after_help = format!("Methods of {}:\n{}", model.name, lines.collect::<String>());
             return Ok(Specs { after_help: Some(after_help), ..Specs::default() });
         };

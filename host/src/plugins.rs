@@ -56,8 +56,7 @@ pub enum Folder {
 pub fn search_path(given: &[PathBuf]) -> Vec<Folder> {
     let listed = env::var_os(PLUGIN_PATH).unwrap_or_default();
     let listed = env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
-    let mut folders: Vec<Folder> =
-        given.iter().cloned().chain(listed).map(Folder::Given).collect();
+    let mut folders: Vec<Folder> = given.iter().cloned().chain(listed).map(Folder::Given).collect();
     if let Some(home) = env::current_exe().ok().as_deref().and_then(Path::parent) {
         folders.extend(home.parent().map(|up| Folder::Usual(up.join("lib/scvi/plugins"))));
         folders.push(Folder::Usual(home.into()));
@@ -119,10 +118,7 @@ impl Plugins {
         use scvi_framework::Error::Load;
         match (folder, inspect(&path)) {
             (_, Ok(found)) => self.accepted.push(found),
-            (
-                Folder::Usual(_),
-                Err(HostError::Framework(Load(LoadError::NoManifest { .. }))),
-            ) => {}
+            (Folder::Usual(_), Err(HostError::Framework(Load(LoadError::NoManifest { .. })))) => {}
             (_, Err(reason)) => self.refused.push(Refused { path, reason }),
         }
     }

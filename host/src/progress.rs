@@ -86,7 +86,8 @@ impl Observer for Progress {
                 bar.set_position((epoch * n_cells + cells) as u64);
             }
             (&Event::Progress { done, total }, _) if self.on_terminal => {
-                self.bar(total, "{bar:32} {pos}/{len}  {rate}  {eta} left").set_position(done as u64);
+                self.bar(total, "{bar:32} {pos}/{len}  {rate}  {eta} left")
+                    .set_position(done as u64);
             }
             (&Event::Training { epoch, max_epochs, cells, n_cells, loss }, _) => {
                 if let Some(line) = self.lines.training(epoch, max_epochs, cells, n_cells, loss) {

@@ -13,10 +13,8 @@ pub fn show(registry: &Value) -> String {
         text += &term::section("Arguments", &term::pairs(given));
     }
     let stats = summary_stats(registry).into_iter().map(|(key, n)| [key, n.to_string()]);
-    text += &term::section(
-        "Summary statistics",
-        &term::table(["Summary Stat Key", "Value"], stats),
-    );
+    text +=
+        &term::section("Summary statistics", &term::table(["Summary Stat Key", "Value"], stats));
     let located = fields.iter().filter_map(|(key, field)| Some([key.clone(), location(field)?]));
     text += &term::section(
         "Data registry",

@@ -270,13 +270,6 @@ pub enum Error {
         /// The files that do not belong to a saved model.
         others: Vec<String>,
     },
-    // --- data on disk -----------------------------------------------------------------------
-    /// A matrix left on disk cannot be read.
-    #[error("{reason}")]
-    OnDisk {
-        /// What the reader of the file says: file, element and reason.
-        reason: String,
-    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]

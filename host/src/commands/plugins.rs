@@ -21,15 +21,15 @@ pub fn list(plugin_dirs: &[PathBuf], ui: &Ui) -> Result<()> {
     if ui.format == Format::Json {
         let accepted: Vec<Value> = found.accepted.iter().map(programs).collect();
         let refused = found.refused.iter();
-        let refused: Vec<Value> = refused
-            .map(|r| json!({ "path": r.path, "reason": r.reason.to_string() }))
-            .collect();
+        let refused: Vec<Value> =
+            refused.map(|r| json!({ "path": r.path, "reason": r.reason.to_string() })).collect();
         return term::print_json(&json!({ "plugins": accepted, "refused": refused }));
     }
     if found.accepted.is_empty() {
         ui.say("no plugins found; looked in");
-        for (Folder::Given(folder) | Folder::Usual(folder)) in &folders {
-            ui.say(format!("  {}", folder.display()));
+        for folder in &folders {
+            let (Folder::Given(path) | Folder::Usual(path)) = folder;
+            ui.say(format!("  {}", path.display()));
         }
     } else {
         let rows = found.accepted.iter().map(|Found { path, manifest }| {

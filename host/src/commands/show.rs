@@ -38,8 +38,10 @@ fn people(dir: &Path, saved: &SavedModel, session: &Session) -> String {
         &format!("{} model in {}", meta.model_name, dir.display()),
         &term::pairs(summary(dir, saved, session)),
     );
-    let groups =
-        [("Set-up", meta.registry.get("setup_args").cloned()), ("Model", Some(json!(meta.init_params)))];
+    let groups = [
+        ("Set-up", meta.registry.get("setup_args").cloned()),
+        ("Model", Some(json!(meta.init_params))),
+    ];
     for (title, args) in groups {
         let given = registry_view::given(args.as_ref());
         if !given.is_empty() {

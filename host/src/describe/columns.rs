@@ -94,12 +94,31 @@ impl Column {
 impl Role {
     fn of(name: &str) -> Self {
         const BATCH: [&str; 14] = [
-            "batch", "sample", "donor", "patient", "library", "plate", "study", "source", "site",
-            "protocol", "tech", "assay", "dataset", "chemistry",
+            "batch",
+            "sample",
+            "donor",
+            "patient",
+            "library",
+            "plate",
+            "study",
+            "source",
+            "site",
+            "protocol",
+            "tech",
+            "assay",
+            "dataset",
+            "chemistry",
         ];
         const LABEL: [&str; 9] = [
-            "label", "cell_type", "celltype", "cell type", "annotation", "cluster", "leiden",
-            "louvain", "lineage",
+            "label",
+            "cell_type",
+            "celltype",
+            "cell type",
+            "annotation",
+            "cluster",
+            "leiden",
+            "louvain",
+            "lineage",
         ];
         let name = name.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));

@@ -77,7 +77,8 @@ impl Description {
         let x = self.matrices.iter().find(|m| m.name == "X")?;
         if x.holds_counts() {
             let empty = x.empty_cells;
-            return (empty > 0).then(|| format!("{} in X without any count", term::count(empty, "cell")));
+            return (empty > 0)
+                .then(|| format!("{} in X without any count", term::count(empty, "cell")));
         }
         let other = self.matrices.iter().find(|m| m.name != "X" && m.holds_counts());
         Some(match other {

@@ -109,7 +109,8 @@ fn an_argument_of_two_groups_is_one_option_for_both() {
 #[test]
 fn a_name_that_is_taken_gets_its_group_in_front() {
     let model = [spec("seed", ParamKind::Int, json!(0)), spec("size", ParamKind::Int, json!(0))];
-    let training = [spec("size", ParamKind::Text, json!("")), spec("help", ParamKind::Flag, json!(false))];
+    let training =
+        [spec("size", ParamKind::Text, json!("")), spec("help", ParamKind::Flag, json!(false))];
     let (command, options) = options(&[(Group::Model, &model), (Group::Training, &training)]);
     let words = ["--model-seed", "1", "--size", "2", "--train-size", "big", "--train-help"];
     let matches = command.try_get_matches_from(words).unwrap();

@@ -91,7 +91,11 @@ fn simulations_differ() {
     assert_eq!(Value::from(parsed.simulation), json!({"n_types": 3}));
     let parsed = try_parse("scvi data synthetic a.h5ad --n-proteins 3 --iid").unwrap();
     assert_eq!(Value::from(parsed.simulation), json!({"n_proteins": 3}));
-    check_error("scvi data synthetic a.h5ad --n-types 3 --iid", 2, "unexpected argument '--n-types'");
+    check_error(
+        "scvi data synthetic a.h5ad --n-types 3 --iid",
+        2,
+        "unexpected argument '--n-types'",
+    );
 }
 
 #[test]
@@ -106,7 +110,11 @@ fn slips_are_pointed_out() {
          get-latent-representation",
     );
     check_error("scvi train Toy a.h5ad", 2, "--out <DIR>");
-    check_error("scvi train Toy a.h5ad --out m --device gpu", 2, "expected auto, cpu, cuda or cuda:N");
+    check_error(
+        "scvi train Toy a.h5ad --out m --device gpu",
+        2,
+        "expected auto, cpu, cuda or cuda:N",
+    );
 }
 
 #[test]

@@ -12,7 +12,6 @@ use scvi_framework::{
     model::{OutputSpec, Sink},
 };
 
-
 use collect::Gathered;
 
 use crate::failure::{Error, Result};

@@ -72,7 +72,10 @@ impl Answer for Table {
         let frame = Frame::of(&results, &names)?;
         let Some(path) = path else {
             let mut out = BufWriter::new(std::io::stdout().lock());
-            frame.write(&mut out, separator).and_then(|()| out.flush()).map_err(term::stdout_error)?;
+            frame
+                .write(&mut out, separator)
+                .and_then(|()| out.flush())
+                .map_err(term::stdout_error)?;
             return Ok(Vec::new());
         };
         let mut staged = Staged::create(&path)?;
@@ -108,7 +111,8 @@ impl Answer for Json {
 
     fn finish(self: Box<Self>) -> Result<Vec<String>> {
         let results = self.collector.finish()?;
-        let described = results.iter().map(|r| (r.spec.name.clone(), self::describe(r, &self.names)));
+        let described =
+            results.iter().map(|r| (r.spec.name.clone(), self::describe(r, &self.names)));
         term::print_json(&Value::Object(described.collect::<Map<_, _>>()))?;
         Ok(Vec::new())
     }
@@ -164,8 +168,7 @@ impl<'a> Frame<'a> {
         }
         let single = results.iter().all(|r| r.spec.shape.is_empty());
         let slot = results.first().map_or(Slot::Uns, |r| r.spec.place.0);
-        let (head, index) =
-            if single { ("", Vec::new()) } else { names.column(slot, n_rows) };
+        let (head, index) = if single { ("", Vec::new()) } else { names.column(slot, n_rows) };
         Ok(Self { head, index, columns })
     }
 
@@ -176,7 +179,8 @@ impl<'a> Frame<'a> {
         csv.write_record(head.into_iter().chain(self.columns.iter().map(|c| c.0.as_str())))?;
         for row in 0..if single { 1 } else { self.index.len() } {
             let name = (!single).then(|| self.index[row].clone());
-            let cells = self.columns.iter().map(|(_, v, first, stride)| text(v, first + row * stride));
+            let cells =
+                self.columns.iter().map(|(_, v, first, stride)| text(v, first + row * stride));
             csv.write_record(name.into_iter().chain(cells))?;
         }
         csv.flush()
