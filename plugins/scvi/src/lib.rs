@@ -36,15 +36,6 @@ impl BaseModelClass for Scvi {
         let (categorical, continuous) =
             (&setup.categorical_covariate_keys, &setup.continuous_covariate_keys);
         vec![
-            Box::new(counts.allow_noncounts(setup.allow_noncounts)),
-            Box::new(CategoricalObsField::new(keys.batch, setup.batch_key.as_deref())),
-            Box::new(CategoricalObsField::new(keys.labels, setup.labels_key.as_deref())),
-            Box::new(NumericalObsField::new(keys.size_factor, setup.size_factor_key.as_deref())),
-            Box::new(CategoricalJointObsField::new(
-                keys.cat_covs,
-                &setup.categorical_covariate_keys,
-            )),
-            Box::new(NumericalJointObsField::new(keys.cont_covs, &setup.continuous_covariate_keys)),
             counts.allow_noncounts(setup.allow_noncounts).boxed(),
             CategoricalObsField::new(keys.batch, setup.batch_key.as_deref()).boxed(),
             CategoricalObsField::new(keys.labels, setup.labels_key.as_deref()).boxed(),

@@ -10,13 +10,13 @@ use super::{
     wire::{Packer, Unpacker, WireData},
 };
 use crate::{
-    train::Ending,
     anndata::AnnData,
     data::Registry,
     error::{Error, Result},
     model::{DynModel, DynModelClass, ModelDescription, Observer, Settings, Silent, Sink},
     params::Args,
     saved::SavedModel,
+    train::Ending,
 };
 
 /// A loaded plugin, as somebody to ask.

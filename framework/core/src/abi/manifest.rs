@@ -53,8 +53,7 @@ impl Manifest {
     }
 
     pub(super) fn parse(path: &Path, section: &[u8]) -> Result<Self, LoadError> {
-        let wrong =
-            |reason: String| LoadError::Manifest { path: path.into(), reason };
+        let wrong = |reason: String| LoadError::Manifest { path: path.into(), reason };
         let json = section.strip_prefix(MAGIC).and_then(|rest| {
             let (len, rest) = rest.split_first_chunk::<4>()?;
             rest.get(..u32::from_le_bytes(*len) as usize)
@@ -122,11 +121,16 @@ pub(super) fn section(path: &Path) -> Result<Vec<u8>, LoadError> {
     let kind = FileKind::parse(&bytes[..]);
     if !matches!(
         kind,
-        Ok(FileKind::Elf64 | FileKind::Elf32 | FileKind::MachO64 | FileKind::MachO32 | FileKind::Pe64)
+        Ok(FileKind::Elf64
+            | FileKind::Elf32
+            | FileKind::MachO64
+            | FileKind::MachO32
+            | FileKind::Pe64)
     ) {
         return Err(LoadError::NotALibrary { path: path.into() });
     }
-    let damaged = |e: object::Error| LoadError::Damaged { path: path.into(), reason: e.to_string() };
+    let damaged =
+        |e: object::Error| LoadError::Damaged { path: path.into(), reason: e.to_string() };
     let library = object::File::parse(&bytes[..]).map_err(damaged)?;
     for name in SECTIONS {
         let Some(section) = library.section_by_name(name) else { continue };

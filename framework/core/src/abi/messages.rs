@@ -13,12 +13,12 @@ use super::{
     wire::{BufferId, Packer, Unpacker, WireData, WireElement, WireMapping},
 };
 use crate::{
-    train::Ending,
     anndata::{Element, Slot, Values},
     error::{Error, Result},
     model::{Event, ModelDescription, OutputSpec, Settings},
     params::Args,
     saved::{ModelMeta, SavedModel},
+    train::Ending,
 };
 
 /// Whose fault an error is; decides the exit code of the command.

@@ -255,7 +255,8 @@ impl Place {
             return Err(Error::OutputExists { path: self.dir.clone() });
         }
         let is_model = present.iter().any(|name| name == META);
-        let ours = |name: &String| is_model && [META, WEIGHTS, ADATA, DATA].contains(&name.as_str());
+        let ours =
+            |name: &String| is_model && [META, WEIGHTS, ADATA, DATA].contains(&name.as_str());
         let others: Vec<String> = present.into_iter().filter(|name| !ours(name)).collect();
         if others.is_empty() {
             return Ok(());
