@@ -40,7 +40,7 @@ pub struct Simulation {
     #[param(default = 0.16, min = 0.001, max = 0.95)]
     pub density: f64,
     /// How far batches differ: standard deviation of the log fold changes between them.
-    #[param(default = 0.5, min = 0)]
+    #[param(default = 0.3, min = 0)]
     pub batch_effect: f64,
     /// How far cell types differ: standard deviation of the log fold changes of their marker genes.
     #[param(default = 1.5, min = 0)]
