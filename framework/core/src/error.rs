@@ -176,6 +176,7 @@ pub enum Error {
         index: usize,
         /// Cells in all.
         n_obs: usize,
+    },
     /// A file of a saved model cannot be used as it is.
     #[error("{}: expected {expected}, found {found}", path.display())]
     SavedFile {
@@ -240,6 +241,7 @@ pub enum Error {
         path: PathBuf,
         /// The files that do not belong to a saved model.
         others: Vec<String>,
+    },
     // --- data on disk -----------------------------------------------------------------------
     /// A matrix left on disk cannot be read.
     #[error("{reason}")]
