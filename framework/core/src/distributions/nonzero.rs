@@ -21,10 +21,10 @@ impl NonZero {
     /// Of counts `[n_cells, n_vars]`.
     pub fn of(x: &Tensor) -> Result<Self> {
         let (_, n_vars) = x.size2()?;
-        let coordinates = x.f_nonzero()?; // [n_nonzero, 2]
-        let (cells, genes) = (coordinates.select(1, 0), coordinates.select(1, 1).contiguous());
-        let positions = cells * n_vars + &genes;
-        let x = x.f_reshape([-1])?.f_index_select(0, &positions)?;
+        let x = x.f_reshape([-1])?;
+        let positions = x.f_ne(0.0)?.f_nonzero()?.squeeze_dim(-1); // of booleans: twice as fast
+        let genes = positions.f_remainder(n_vars)?;
+        let x = x.f_index_select(0, &positions)?;
         Ok(Self { x, positions, genes })
     }
 
