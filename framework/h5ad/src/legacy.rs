@@ -57,6 +57,9 @@ pub fn fields(node: &Node) -> Result<Mapping> {
     };
     array::claim(dataset, &node.at, compound.size)?;
     let fields = compound.fields.into_iter().map(|f| {
+        if std::str::from_utf8(f.name.as_bytes()).is_err() {
+            return Err(node.at.invalid("UTF-8 names of fields", "others")); // HDF5 does not check
+        }
         let at = node.at.child(&f.name);
         let values = field(dataset, &f.name, &f.ty, n, &at)?;
         Ok((f.name, values))

@@ -21,6 +21,7 @@ mod encoding;
 mod error;
 mod ffi;
 mod frame;
+mod heap;
 mod legacy;
 mod node;
 mod opaque;

@@ -1,6 +1,10 @@
 //! From a file to a data set.
 
-use std::{fs, io::Read, path::Path};
+use std::{
+    fs,
+    io::{Read, Seek},
+    path::Path,
+};
 
 use hdf5::File;
 use scvi_framework::anndata::{
@@ -10,7 +14,7 @@ use scvi_framework::anndata::{
 use crate::{
     backed, encoding,
     error::{Error, Result},
-    ffi, frame, legacy,
+    ffi, frame, heap, legacy,
     node::{At, Node, Object},
     opaque,
 };
@@ -95,8 +99,12 @@ pub fn read(path: &Path, options: ReadOptions) -> Result<AnnData> {
 fn open(path: &Path) -> Result<File> {
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
     let mut start = Vec::new();
-    let file = fs::File::open(path).map_err(io("open"))?;
-    file.take(4096).read_to_end(&mut start).map_err(io("read"))?;
+    let mut file = fs::File::open(path).map_err(io("open"))?;
+    file.by_ref().take(4096).read_to_end(&mut start).map_err(io("read"))?;
+    file.rewind().map_err(io("read"))?;
+    if let Some(at) = heap::damaged(&mut file).map_err(io("read"))? {
+        return Err(At::root(path).damaged(format!("the heap of strings at byte {at} is broken")));
+    }
     File::open(path).map_err(|error| {
         let signed = [0, 512, 1024, 2048]
             .iter()

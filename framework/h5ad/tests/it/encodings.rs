@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use scvi_h5ad::{Backing, Compression, ReadOptions, WriteOptions, read, write};
+use scvi_h5ad::{Backing, Compression, ReadOptions, WriteOptions, read, repr, write};
 
 use crate::python;
 
@@ -35,4 +35,12 @@ fn every_encoding_comes_back_equal() {
         })
         .collect();
     python::assert_equal(&python, &pairs);
+
+    let plain = folder.path().join("none.h5ad");
+    let (noticed, said) = python::run(&python, "compare.py", &["--notices".into(), plain.clone()]);
+    assert!(noticed, "{said}");
+    let (done, printed) = python::run(&python, "show.py", std::slice::from_ref(&plain));
+    assert!(done, "{printed}");
+    let shown = repr(&read(&plain, ReadOptions::default()).unwrap());
+    assert_eq!(shown, printed.trim_end());
 }

@@ -142,6 +142,18 @@ fn truncated_files_are_named() {
     }
 }
 
+/// HDF5 itself never comes back from such a file.
+#[test]
+fn a_broken_heap_of_strings_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "heap.h5ad", Compression::None);
+    let mut bytes = fs::read(&path).unwrap();
+    let heap = bytes.windows(4).position(|w| w == b"GCOL").unwrap();
+    bytes[heap + 16..heap + 32].fill(0);
+    fs::write(&path, &bytes).unwrap();
+    check(&path, &format!("the heap of strings at byte {heap} is broken"));
+}
+
 /// Bytes changed anywhere: an error or a data set, in memory and on disk.
 #[test]
 fn changed_bytes_never_crash() {

@@ -1,4 +1,5 @@
-"""Compares .h5ad files as Python's anndata sees them: compare.py A B [A B ...]
+"""Compares .h5ad files as Python's anndata sees them: compare.py A B [A B ...]; whether it sees
+every change to a generated file: compare.py --notices FILE
 
 Prints one line per difference and leaves with 1 when there is any. The second file of each pair
 is also opened by scanpy and put through a step of its work.
@@ -112,26 +113,85 @@ def opens_in_scanpy(path):
     str(adata)
 
 
-def read(path):
-    """The data set; of a file older than the encodings, what anndata makes of it when it writes."""
+def of_files(a, b):
+    """Lines for two files. In one older than the encodings each element counts as equal when it is
+    what anndata reads there, or what it reads after it has written the file anew."""
     import anndata
     import h5py
 
-    with h5py.File(path) as file:
+    first, second = anndata.read_h5ad(a), anndata.read_h5ad(b)
+    found = list(differences(first, second, f"{a} | "))
+    with h5py.File(a) as file:
         is_old = "encoding-type" not in file.attrs
-    adata = anndata.read_h5ad(path)
-    if not is_old:
-        return adata
-    with tempfile.NamedTemporaryFile(suffix=".h5ad") as renewed:
-        adata.write_h5ad(renewed.name)
-        return anndata.read_h5ad(renewed.name)
+    if found and is_old:
+        with tempfile.NamedTemporaryFile(suffix=".h5ad") as renewed:
+            first.write_h5ad(renewed.name)
+            first = anndata.read_h5ad(renewed.name)
+        places = {line.split(": ")[0] for line in differences(first, second, f"{a} | ")}
+        found = [line for line in found if line.split(": ")[0] in places]
+    return found
+
+
+def changes():
+    """Small changes to a data set, each of which must be noticed."""
+
+    def value(adata):
+        adata.X = adata.X.copy()
+        adata.X.data[3] += 1
+
+    def order(adata):
+        adata.obs["cat"] = adata.obs["cat"].cat.reorder_categories(["a", "b", "é"])
+
+    def ordered(adata):
+        adata.obs["cat"] = adata.obs["cat"].cat.as_ordered()
+
+    def mask(adata):
+        adata.obs["nullable_Int8"] = adata.obs["nullable_Int8"].fillna(0)
+
+    def raw(adata):
+        adata.raw.X.data[0] += 1
+
+    return [
+        value,
+        order,
+        ordered,
+        mask,
+        raw,
+        lambda a: a.obs.__setitem__("number_i4", a.obs["number_i4"].astype("i8")),
+        lambda a: a.obs.__setitem__("strings", a.obs["strings"].where(a.obs.index != a.obs.index[0], "?")),
+        lambda a: a.obs.drop(columns="strings", inplace=True),
+        lambda a: setattr(a.obs.index, "name", None),
+        lambda a: a.layers.__delitem__("csr_f4"),
+        lambda a: a.layers.__setitem__("csr_f4", a.layers["csr_f4"].tocsc()),
+        lambda a: a.layers.__setitem__("dense_f4", np.nan_to_num(a.layers["dense_f4"])),
+        lambda a: a.obsm["X_pca"].__setitem__((0, 0), 9),
+        lambda a: a.obsm["frame"].__setitem__("number_f8", 0.0),
+        lambda a: a.varp["correlation"].__setitem__((1, 2), 9),
+        lambda a: a.uns["nested"]["deeper"]["deepest"].__setitem__("values", np.arange(5)),
+        lambda a: a.uns.__setitem__("int", 3.0),
+        lambda a: a.uns.__setitem__("none", "None"),
+        lambda a: a.uns["records"].__setitem__(0, ("b", 1.5, 2)),
+        lambda a: a.uns.__setitem__("ragged", a.uns["ragged"][:1]),
+    ]
+
+
+def notices_changes(path):
+    """Whether every change made to the file at `path` is noticed."""
+    import anndata
+
+    for i, change in enumerate(changes()):
+        first, second = anndata.read_h5ad(path), anndata.read_h5ad(path)
+        assert not list(differences(first, second, "")), "a file differs from itself"
+        change(second)
+        assert list(differences(first, second, "")), f"change {i} was not noticed"
+    print("noticed")
 
 
 def main(paths):
     found = []
     for a, b in zip(paths[::2], paths[1::2], strict=True):
         try:
-            found += list(differences(read(a), read(b), f"{a} | "))
+            found += of_files(a, b)
             opens_in_scanpy(b)
         except Exception as error:
             found.append(f"{a} | {b}: {type(error).__name__}: {error}")
@@ -140,4 +200,6 @@ def main(paths):
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--notices":
+        sys.exit(notices_changes(sys.argv[2]))
     sys.exit(main(sys.argv[1:]))
