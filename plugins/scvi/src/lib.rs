@@ -49,3 +49,7 @@ impl BaseModelClass for Scvi {
         Ok(ScviModule::new(params, data, path))
     }
 }
+
+scvi_framework::export_plugin!(
+    Scvi => [get_latent_representation, get_elbo, get_reconstruction_error]
+);

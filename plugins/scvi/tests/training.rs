@@ -1,40 +1,17 @@
 //! Training SCVI natively, without the plugin boundary.
 
+#![allow(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
+
 use scvi_framework::{
-    anndata::{AnnData, DataFrame, Element, Slot, Sparse, SparseFormat, Values},
+    anndata::{AnnData, Element, Slot, Values},
+    data::{Simulation, simulate},
     model::{Event, Model, Observer, Settings, Silent, queries},
     train::{Ending, TrainParams},
 };
 use scvi_plugin_scvi::{Scvi, ScviParams, ScviSetup};
 
-/// Two cell types whose genes differ, two batches; counts from a fixed sequence.
 fn adata(n_obs: usize, n_vars: usize) -> AnnData {
-    let mut state = 1u64;
-    let mut next = || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        (state >> 33) as f64 / (1u64 << 31) as f64
-    };
-    let (mut data, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0i32]);
-    for cell in 0..n_obs {
-        for gene in 0..n_vars {
-            let high = (gene < n_vars / 2) == (cell % 2 == 0);
-            let count = (next() * if high { 8.0 } else { 1.2 }) as u32;
-            if count > 0 {
-                data.push(count as f32);
-                indices.push(gene as i32);
-            }
-        }
-        indptr.push(data.len() as i32);
-    }
-    let obs = DataFrame::new((0..n_obs).map(|i| format!("cell_{i}")));
-    let var = DataFrame::new((0..n_vars).map(|i| format!("gene_{i}")));
-    let mut adata = AnnData::new(obs, var);
-    let x =
-        Sparse::new(SparseFormat::Csr, [n_obs, n_vars], data.into(), indices.into(), indptr.into());
-    adata.set(Slot::X, "", Element::Sparse(x.unwrap())).unwrap();
-    let batch = (0..n_obs).map(|i| if i % 3 == 0 { "b0" } else { "b1" });
-    adata.set(Slot::Obs, "batch", Element::strings(batch)).unwrap();
-    adata
+    simulate(&Simulation { n_obs, n_vars, ..Default::default() }).unwrap()
 }
 
 fn setup() -> ScviSetup {
