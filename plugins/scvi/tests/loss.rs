@@ -1,6 +1,8 @@
 //! The loss of SCVI: its gradient against float64 finite differences for every option, cells without
 //! counts, several samples at once.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element, Slot},
     data::{AnnDataLoader, AnnDataManager, Batch, LoaderOptions, library_log_moments},
