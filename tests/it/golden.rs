@@ -1,5 +1,7 @@
 //! The SCVI module against numbers that scvi-tools wrote, with its saved weights.
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use std::path::{Path, PathBuf};
 
 use scvi_framework::{

@@ -2,6 +2,8 @@
 //! counts, several samples at once.
 #![allow(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element, Slot},
     data::{AnnDataLoader, AnnDataManager, Batch, LoaderOptions, library_log_moments},
