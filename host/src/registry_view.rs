@@ -150,14 +150,14 @@ Summary statistics
 
 Data registry
  Registry Key            scvi-tools Location
-──────────────────────────────────────────────────────
+────────────────────────────────────────────────────
  X                       adata.X
  batch                   adata.obs['_scvi_batch']
  extra_continuous_covs   adata.obsm['_scvi_extra']
 
 batch state registry
  Source Location      Categories   scvi-tools Encoding
-────────────────────────────────────────────────────────
+──────────────────────────────────────────────────────
  adata.obs['batch']   batch_0      0
                       batch_1      1
 
