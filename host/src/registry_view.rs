@@ -157,7 +157,7 @@ Data registry
 
 batch state registry
  Source Location      Categories   scvi-tools Encoding
-──────────────────────────────────────────────────────
+────────────────────────────────────────────────────────
  adata.obs['batch']   batch_0      0
                       batch_1      1
 
