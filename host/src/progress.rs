@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn a_line_says_epoch_loss_speed_and_time() {
-        let line = Lines::default().training(8, 30, 10, 10, 1256.934).unwrap();
-        assert!(line.starts_with("epoch  9/30  loss 1256.93  "), "{line}");
+        let line = Lines::default().training(7, 30, 10, 10, 1256.934).unwrap();
+        assert!(line.starts_with("epoch  8/30  loss 1256.93  "), "{line}");
         assert!(line.ends_with(" s left") && line.contains(" cells/s  "), "{line}");
     }
 }

@@ -150,7 +150,7 @@ Summary statistics
 
 Data registry
  Registry Key            scvi-tools Location
-──────────────────────────────────────────────────────
+────────────────────────────────────────────────────
  X                       adata.X
  batch                   adata.obs['_scvi_batch']
  extra_continuous_covs   adata.obsm['_scvi_extra']

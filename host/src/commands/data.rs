@@ -18,7 +18,7 @@ use crate::{
 
 /// Writes a simulated data set.
 pub fn synthetic(plan: &Simulate, seed: i64, ui: &Ui) -> Result<()> {
-    let Output::H5ad(out) = Output::of(&plan.out)? else {
+    let Ok(Output::H5ad(out)) = Output::of(&plan.out) else {
         return Err(Error::Ending { path: plan.out.clone(), expected: ".h5ad" });
     };
     staged::check_file(&out, plan.overwrite)?;

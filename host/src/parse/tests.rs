@@ -126,11 +126,11 @@ fn help_of_a_model_shows_everything_under_headings() {
     for expected in [
         "Usage: scvi train [OPTIONS] --out <DIR> <MODEL> <FILE>",
         "\nOptions:\n      --out <DIR>",
-        "\nOptions of every command:\n      --plugin-dir <DIR>",
         "\nSet-up:\n      --batch-key <TEXT>",
         "\nModel:\n      --n-latent <N>",
         "[default: 10]",
         "\nTraining:\n      --max-epochs <N>",
+        "\nOptions of every command:\n      --plugin-dir <DIR>",
         "\nA toy.",
     ] {
         let Some((_, after)) = rest.split_once(expected) else {
