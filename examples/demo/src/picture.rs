@@ -103,7 +103,7 @@ fn cells(svg: &mut String, points: &[[f32; 2]], group: &Groups) -> Result<()> {
             let mut path = String::new();
             for (_, &cell) in mine {
                 let [x, y] = placed[cell];
-                write!(path, "M{x:.0} {y:.0}h0")?;
+                write!(path, "M{x:.1} {y:.1}h0")?;
             }
             if !path.is_empty() {
                 writeln!(svg, "<path stroke='{}' d='{path}'/>", colour(group, g))?;
