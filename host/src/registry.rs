@@ -121,10 +121,9 @@ impl Models {
             loaded.insert(found.path.clone(), classes);
         }
         let class = loaded[&found.path].iter().find(|class| class.description().name == name);
-        class.cloned().ok_or_else(|| HostError::ModelNotThere {
-            name: name.into(),
-            path: found.path.clone(),
-        })
+        class
+            .cloned()
+            .ok_or_else(|| HostError::ModelNotThere { name: name.into(), path: found.path.clone() })
     }
 }
 

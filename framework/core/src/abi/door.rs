@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use abi_stable::{
-    StableAbi,
-    library::RootModule,
-    package_version_strings,
-    sabi_types::VersionStrings,
+    StableAbi, library::RootModule, package_version_strings, sabi_types::VersionStrings,
     std_types::RSlice,
 };
 

@@ -9,7 +9,7 @@ use std::{
 use indexmap::IndexMap;
 
 pub use abi_stable::library::{
-    CheckTypeLayout, LibHeader, RootModuleResult, __call_root_module_loader as call_loader,
+    __call_root_module_loader as call_loader, CheckTypeLayout, LibHeader, RootModuleResult,
 };
 use abi_stable::{prefix_type::PrefixTypeTrait, std_types::RSlice};
 
@@ -62,9 +62,8 @@ impl Serve for PluginSide {
     fn serve(&self, request: RawPacket) -> RawPacket {
         // Grad mode belongs to the thread and is shared with everybody: given back as it was.
         let answered = tch::with_grad(|| panics::catch(|| self.answer(request)));
-        let failed = |flat| {
-            (Answer { result: Err(flat), set: vec![], removed: vec![] }, Packer::default())
-        };
+        let failed =
+            |flat| (Answer { result: Err(flat), set: vec![], removed: vec![] }, Packer::default());
         let (answer, packer) = match answered {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) => failed(Flat::from(&error)),
@@ -86,15 +85,16 @@ impl PluginSide {
             ))),
             PluginRequest::Setup { model, setup, data } => desk.with_data(data, |adata, _| {
                 let registry = class(&model)?.setup_anndata(adata, &setup)?;
-                let registry = serde_json::to_value(&registry)
-                    .map_err(|e| Error::Message { expected: "a registry", reason: e.to_string() })?;
+                let registry = serde_json::to_value(&registry).map_err(|e| Error::Message {
+                    expected: "a registry",
+                    reason: e.to_string(),
+                })?;
                 Ok(PluginReply::Registry(registry))
             })?,
-            PluginRequest::Create { model, setup, init, settings, data } => {
-                desk.with_data(data, |adata, _| {
+            PluginRequest::Create { model, setup, init, settings, data } => desk
+                .with_data(data, |adata, _| {
                     Ok(self.keep(class(&model)?.create(adata, &setup, &init, &settings)?))
-                })?
-            }
+                })?,
             PluginRequest::Load { model, saved, settings } => {
                 let saved = desk.unpacker.saved(saved)?;
                 let model = class(&model)?.load(saved, &settings)?;
@@ -201,8 +201,16 @@ impl Desk<'_> {
 }
 
 fn places(adata: &AnnData) -> Vec<(Slot, String)> {
-    let slots =
-        [Slot::Layers, Slot::Obs, Slot::Var, Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Uns];
+    let slots = [
+        Slot::Layers,
+        Slot::Obs,
+        Slot::Var,
+        Slot::Obsm,
+        Slot::Varm,
+        Slot::Obsp,
+        Slot::Varp,
+        Slot::Uns,
+    ];
     let x = adata.x().map(|_| (Slot::X, "X".to_owned()));
     let named = slots.iter().flat_map(|slot| {
         let keys = adata.mapping(*slot).into_iter().flat_map(IndexMap::keys);

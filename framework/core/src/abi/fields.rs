@@ -127,12 +127,7 @@ impl AnnDataField for ForeignField {
         Err(self.elsewhere())
     }
 
-    fn transfer_field(
-        &self,
-        _: &FieldState,
-        _: &mut AnnData,
-        _: Transfer,
-    ) -> Result<FieldState> {
+    fn transfer_field(&self, _: &FieldState, _: &mut AnnData, _: Transfer) -> Result<FieldState> {
         Err(self.elsewhere())
     }
 

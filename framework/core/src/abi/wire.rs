@@ -116,7 +116,9 @@ impl Packer {
             },
             Element::DataFrame(table) => WireElement::DataFrame(self.table(table)?),
             Element::Mapping(mapping) => WireElement::Mapping(self.mapping(mapping)?),
-            Element::Scalar(Scalar::Number(v)) => WireElement::Number { values: self.put_values(v) },
+            Element::Scalar(Scalar::Number(v)) => {
+                WireElement::Number { values: self.put_values(v) }
+            }
             Element::Scalar(Scalar::String(text)) => WireElement::Text(text.clone()),
             Element::Null => WireElement::Null,
             Element::Backed(backed) => self.matrix_on_disk(backed)?,

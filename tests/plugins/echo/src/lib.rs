@@ -52,7 +52,12 @@ impl AnnDataField for EchoField {
     fn register_field(&self, _: &mut AnnData) -> Result<FieldState> {
         Ok(FieldState(Map::from_iter([("heard".to_owned(), json!(["x", 1, 0.1]))])))
     }
-    fn transfer_field(&self, state: &FieldState, _: &mut AnnData, _: Transfer) -> Result<FieldState> {
+    fn transfer_field(
+        &self,
+        state: &FieldState,
+        _: &mut AnnData,
+        _: Transfer,
+    ) -> Result<FieldState> {
         Ok(state.clone())
     }
     fn get_summary_stats(&self, _: &FieldState) -> SummaryStats {
