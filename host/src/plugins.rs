@@ -52,6 +52,15 @@ pub enum Folder {
     Build(PathBuf),
 }
 
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) | Self::Usual(path) | Self::Build(path) => path,
+        }
+    }
+}
+
 /// How the crates of plugins are named.
 const PLUGIN_NAME: &str = "scvi_plugin_";
 

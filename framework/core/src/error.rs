@@ -78,7 +78,7 @@ pub enum Error {
     /// Saved weights do not belong to this model.
     #[error(
         "saved weights do not fit the model; missing: {}; unexpected: {}",
-        list(missing),
+        list(&with_nearest(missing, unexpected)),
         list(unexpected)
     )]
     StateDict {
@@ -87,10 +87,214 @@ pub enum Error {
         /// Names that the file has and the model lacks.
         unexpected: Vec<String>,
     },
+    // --- registration -----------------------------------------------------------------------
+    /// Two fields of one model have the same registry key.
+    #[error("two fields are registered as `{key}`; each needs a registry key of its own")]
+    DuplicateField {
+        /// The registry key.
+        key: String,
+    },
+    /// Two fields give the same summary statistic.
+    #[error("fields `{}` and `{}` both give the summary statistic `{stat}`", fields[0], fields[1])]
+    DuplicateStatistic {
+        /// The statistic.
+        stat: String,
+        /// Registry keys of both fields.
+        fields: [String; 2],
+    },
+    /// The main matrix was asked for and there is none.
+    #[error("the data set has no X; layers: {}; name one with --layer", list(layers))]
+    NoX {
+        /// The layers that are there.
+        layers: Vec<String>,
+    },
+    /// Values that models of counts cannot take.
+    #[error("{what} holds no counts: {found}; first {first}; {hint}")]
+    NotCounts {
+        /// The matrix.
+        what: String,
+        /// How many values are no counts, and in which way.
+        found: String,
+        /// The first of them, its cell and its gene.
+        first: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Rows of a column without a usable value.
+    #[error(
+        "obs column `{key}`: {n_bad} of {n_obs} cells have {wrong}, first {}; {hint}",
+        list(cells)
+    )]
+    BadValues {
+        /// The column.
+        key: String,
+        /// Cells without a usable value.
+        n_bad: usize,
+        /// Cells in all.
+        n_obs: usize,
+        /// What they have in its place.
+        wrong: &'static str,
+        /// Names of the first of them.
+        cells: Vec<String>,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Categories that the registered data set did not have.
+    #[error(
+        "obs column `{key}`: categories {} ({n_cells} cells) are not known to the model; it knows {}",
+        list(unseen),
+        list(known)
+    )]
+    UnseenCategories {
+        /// The column.
+        key: String,
+        /// Categories found only here, as JSON.
+        unseen: Vec<String>,
+        /// Cells in them.
+        n_cells: usize,
+        /// Categories of the model, as JSON.
+        known: Vec<String>,
+    },
+    /// Other genes than those of the registered data set.
+    #[error("the genes are not the model's: {difference}; {hint}")]
+    OtherGenes {
+        /// How they differ.
+        difference: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// Cells cannot be divided as asked.
+    #[error("cannot split {n_obs} cells: {problem}")]
+    Split {
+        /// Cells in all.
+        n_obs: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Rows that are not in the data set.
+    #[error("cell index {index} is out of range: there are {n_obs} cells")]
+    RowIndex {
+        /// The first wrong index.
+        index: usize,
+        /// Cells in all.
+        n_obs: usize,
+    },
+    // --- training ---------------------------------------------------------------------------
+    /// A query that needs a trained model.
+    #[error("this {model} model has not been trained; train it first")]
+    NotTrained {
+        /// The model class.
+        model: &'static str,
+    },
+    /// The loss is not a number.
+    #[error(
+        "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back where the epoch began. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"
+    )]
+    NonFiniteLoss {
+        /// Epoch, from 0.
+        epoch: usize,
+        /// Optimiser step, from 0.
+        step: usize,
+        /// The first tensor that is not finite.
+        tensor: String,
+    },
+    // --- data on disk -----------------------------------------------------------------------
+    /// A matrix left on disk cannot be read.
+    #[error("{reason}")]
+    OnDisk {
+        /// What the reader of the file says: file, element and reason.
+        reason: String,
+    },
+    /// A file of a saved model cannot be used as it is.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    SavedFile {
+        /// The file.
+        path: PathBuf,
+        /// What should be in it.
+        expected: &'static str,
+        /// What is in it.
+        found: String,
+    },
+    /// A saved model of a later version of this library.
+    #[error(
+        "{}: written in version {found} of the format, and versions up to {known} are known here; update this program to read it",
+        path.display()
+    )]
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+        /// The latest version that this library reads.
+        known: u32,
+    },
+    /// A place that holds no saved model.
+    #[error(
+        "{}: no saved model here; expected a folder with model.json and model.safetensors, or with model.pt as scvi-tools writes it; present: {}",
+        path.display(),
+        list(present)
+    )]
+    NoSavedModel {
+        /// The place.
+        path: PathBuf,
+        /// The files that are there.
+        present: Vec<String>,
+    },
+    /// A model in the layout that scvi-tools wrote before 0.15.
+    #[error(
+        "{}: a model saved by scvi-tools before 0.15 ({}); convert it with scvi-tools' `convert_legacy_save` to a folder with model.pt, and read that",
+        path.display(),
+        list(present)
+    )]
+    LegacyModel {
+        /// The folder or file.
+        path: PathBuf,
+        /// What gives it away.
+        present: Vec<String>,
+    },
+    /// An output that is there already.
+    #[error("{}: exists already, and overwriting was not asked for; nothing was written", path.display())]
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+    },
+    /// A folder to be overwritten that holds more than a saved model.
+    #[error(
+        "{}: will not be overwritten, because it holds more than a saved model: {}; move them, or write to another folder",
+        path.display(),
+        list(others)
+    )]
+    OtherFiles {
+        /// The folder.
+        path: PathBuf,
+        /// The files that do not belong to a saved model.
+        others: Vec<String>,
+    },
     // --- tensors ----------------------------------------------------------------------------
     /// libtorch refused an operation.
     #[error("tensor operation failed: {0}")]
     Torch(#[from] tch::TchError),
+    // --- modules ----------------------------------------------------------------------------
+    /// A value that a distribution of counts cannot produce.
+    #[error(
+        "{distribution} likelihood: expected counts (0, 1, 2, …), found {found}; use a layer that \
+         holds raw counts, or another gene_likelihood"
+    )]
+    NoCount {
+        /// The distribution.
+        distribution: &'static str,
+        /// The first such value.
+        found: f64,
+    },
+    /// Batch statistics of a single cell.
+    #[error(
+        "batch normalisation needs two cells or more in a minibatch while training, found {found}; \
+         choose another batch_size"
+    )]
+    SmallBatch {
+        /// Cells in the minibatch.
+        found: i64,
+    },
     // --- plugin boundary --------------------------------------------------------------------
     /// A file cannot serve as a plugin.
     #[error(transparent)]
@@ -171,4 +375,15 @@ pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
         shown.push(&rest);
     }
     shown.join(", ")
+}
+
+/// Each name, followed by the one of `others` that it is a slip of.
+fn with_nearest(names: &[String], others: &[String]) -> Vec<String> {
+    const COMPARED: usize = 20;
+    let similar = |name: &String| match crate::params::nearest(name, others) {
+        Some(other) => format!("{name} (nearest: {other})"),
+        None => name.clone(),
+    };
+    let (compared, rest) = names.split_at(names.len().min(COMPARED));
+    compared.iter().map(similar).chain(rest.iter().cloned()).collect()
 }

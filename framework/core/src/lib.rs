@@ -8,6 +8,7 @@ extern crate self as scvi_framework;
 pub mod abi;
 pub mod anndata;
 pub mod data;
+pub mod distributions;
 pub mod error;
 pub mod fields;
 pub mod model;

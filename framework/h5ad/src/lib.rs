@@ -1,1 +1,39 @@
-//! Models, data and plugins of scvi-rs.
+//! AnnData to and from `.h5ad` files: everything that anndata 0.5 to 0.12 write, and back without
+//! losing what is not understood.
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use scvi_h5ad::{Compression, ReadOptions, WriteOptions, read, write};
+//!
+//! let adata = read(Path::new("heart.h5ad"), ReadOptions::default())?;
+//! println!("{adata}");
+//! let compression = Compression::Gzip(4);
+//! write(Path::new("copy.h5ad"), &adata, WriteOptions { compression })?;
+//! # Ok::<(), scvi_h5ad::Error>(())
+//! ```
+
+#![deny(unsafe_code)]
+
+mod array;
+mod backed;
+mod encoding;
+mod error;
+mod ffi;
+mod frame;
+mod legacy;
+mod node;
+mod opaque;
+mod read;
+mod write;
+
+pub use error::{Error, Result};
+pub use read::{Backing, ReadOptions, read};
+pub use write::{Compression, WriteOptions, write};
+
+use scvi_framework::anndata::AnnData;
+
+/// The summary that Python prints of a data set.
+pub fn repr(adata: &AnnData) -> String {
+    adata.to_string()
+}

@@ -11,6 +11,7 @@ use scvi_framework::{
     saved::{ModelMeta, SavedModel},
     serde_json::{self, Value, json},
     tch,
+    train::Ending,
 };
 
 use super::{
@@ -202,7 +203,8 @@ fn load_and_save() {
 fn train_tells_thinly_and_exactly() {
     let (mut model, mut adata) = created();
     let mut kept = Kept::default();
-    model.train(&mut adata, &Args::new(), &mut kept).unwrap();
+    let ending = model.train(&mut adata, &Args::new(), &mut kept).unwrap();
+    assert_eq!(ending, Ending::Complete);
     let ends: Vec<(usize, f64)> = kept
         .events
         .iter()
@@ -222,7 +224,8 @@ fn train_tells_thinly_and_exactly() {
 fn train_stops_when_told() {
     let (mut model, mut adata) = created();
     let mut kept = Kept { cancel_after: Some(1), ..Kept::default() };
-    model.train(&mut adata, &Args::new(), &mut kept).unwrap();
+    let ending = model.train(&mut adata, &Args::new(), &mut kept).unwrap();
+    assert_eq!(ending, Ending::Cancelled);
     assert_eq!(adata.get(Slot::Uns, "steps").unwrap(), &Element::vector(vec![1i64]));
 }
 
@@ -267,8 +270,8 @@ fn matrices_on_disk_are_read_by_rows_even_after_the_request() {
 }
 
 #[track_caller]
-fn check_failure(outcome: Result<()>, fault: Fault, expected: &str) {
-    let error = outcome.unwrap_err();
+fn check_failure<T>(outcome: Result<T>, fault: Fault, expected: &str) {
+    let error = outcome.err().unwrap();
     assert_eq!(error.fault(), fault, "{error}");
     assert!(error.to_string().starts_with(expected), "{error}\n!= {expected}");
 }

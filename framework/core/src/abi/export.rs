@@ -103,8 +103,8 @@ impl PluginSide {
             PluginRequest::Train { id, args, data } => {
                 let model = self.model(id)?;
                 desk.with_data(data, |adata, port| {
-                    usable(&model)?.train(adata, &args, &mut HostObserver::new(port))?;
-                    Ok(PluginReply::Done)
+                    let mut observer = HostObserver::new(port);
+                    Ok(PluginReply::Trained(usable(&model)?.train(adata, &args, &mut observer)?))
                 })?
             }
             PluginRequest::Query { id, method, args, data } => {

@@ -53,7 +53,7 @@ pub fn registry(json: Value, plugin: &str) -> Result<Registry> {
             data_registry: wire.data_registry,
             state_registry: wire.state_registry,
             summary_stats: wire.summary_stats,
-            field: Box::new(field),
+            field: std::sync::Arc::new(field),
         };
         (key, registered)
     });

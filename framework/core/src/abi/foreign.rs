@@ -16,6 +16,7 @@ use crate::{
     model::{DynModel, DynModelClass, ModelDescription, Observer, Settings, Silent, Sink},
     params::Args,
     saved::SavedModel,
+    train::Ending,
 };
 
 /// A loaded plugin, as somebody to ask.
@@ -184,12 +185,15 @@ impl DynModel for ForeignModel {
         adata: &mut AnnData,
         args: &Args,
         observer: &mut dyn Observer,
-    ) -> Result<()> {
+    ) -> Result<Ending> {
         let lent = Lent { adata: Some(adata), sink: None, observer };
-        self.peer.ask_with("train", lent, |_, data| {
+        let (reply, _) = self.peer.ask_with("train", lent, |_, data| {
             Ok(PluginRequest::Train { id: self.id, args: args.clone(), data: given(data)? })
         })?;
-        Ok(())
+        match reply {
+            PluginReply::Trained(ending) => Ok(ending),
+            other => Err(self.peer.unexpected("train", &other)),
+        }
     }
 
     fn query(

@@ -18,6 +18,7 @@ use crate::{
     model::{Event, ModelDescription, OutputSpec, Settings},
     params::Args,
     saved::{ModelMeta, SavedModel},
+    train::Ending,
 };
 
 /// Whose fault an error is; decides the exit code of the command.
@@ -65,6 +66,8 @@ pub enum PluginReply {
     Registry(Value),
     /// To `Create` and `Load`.
     Model { id: ModelId, class_name: String },
+    /// To `Train`.
+    Trained(Ending),
     /// To `Save`.
     Saved(Box<WireSaved>),
     /// To everything else.

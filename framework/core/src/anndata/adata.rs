@@ -1,5 +1,7 @@
 //! The annotated data set.
 
+use std::fmt;
+
 use super::{DataFrame, Element, Mapping, Strings};
 use crate::error::{Error, Result};
 
@@ -69,6 +71,7 @@ pub struct AnnData {
     varp: Mapping,
     uns: Mapping,
     raw: Option<Raw>,
+    extra: Mapping,
     touched: Vec<(Slot, String)>,
 }
 
@@ -86,6 +89,7 @@ impl AnnData {
             varp: Mapping::new(),
             uns: Mapping::new(),
             raw: None,
+            extra: Mapping::new(),
             touched: Vec::new(),
         }
     }
@@ -139,6 +143,16 @@ impl AnnData {
     /// Sets or removes the unfiltered data.
     pub fn set_raw(&mut self, raw: Option<Raw>) {
         self.raw = raw;
+    }
+
+    /// What a file holds beside all that a data set has a place for.
+    pub fn extra(&self) -> &Mapping {
+        &self.extra
+    }
+
+    /// The same, to be changed.
+    pub fn extra_mut(&mut self) -> &mut Mapping {
+        &mut self.extra
     }
 
     /// All elements of a slot by name; for [`Slot::X`] use [`AnnData::x`].
@@ -239,6 +253,43 @@ impl AnnData {
         let what = format!("{}[{key:?}]", slot.name());
         Err(Error::Shape { what, expected: expected.to_vec(), found })
     }
+}
+
+/// The summary that Python prints: the shape, and the names in every place that holds some.
+impl fmt::Display for AnnData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (n_obs, n_vars) = (self.n_obs(), self.n_vars());
+        write!(f, "AnnData object with n_obs × n_vars = {n_obs} × {n_vars}")?;
+        for slot in REPR_ORDER {
+            let keys: Vec<String> =
+                self.mapping(slot).into_iter().flat_map(|m| m.keys()).map(|k| quoted(k)).collect();
+            if !keys.is_empty() {
+                write!(f, "\n    {}: {}", slot.name(), keys.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const REPR_ORDER: [Slot; 8] =
+    [Slot::Obs, Slot::Var, Slot::Uns, Slot::Obsm, Slot::Varm, Slot::Layers, Slot::Obsp, Slot::Varp];
+
+/// A name in quotes, as Python chooses and escapes them.
+fn quoted(name: &str) -> String {
+    let quote = if name.contains('\'') && !name.contains('"') { '"' } else { '\'' };
+    let mut text = String::from(quote);
+    for c in name.chars() {
+        match c {
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            c if c == quote => text.extend(['\\', c]),
+            c => text.push(c),
+        }
+    }
+    text.push(quote);
+    text
 }
 
 fn names<'a>(what: &str, table: &'a DataFrame) -> Result<&'a Strings> {

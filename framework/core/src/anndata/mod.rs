@@ -4,6 +4,7 @@ mod adata;
 mod buffer;
 mod dataframe;
 mod element;
+mod rows;
 mod sparse;
 mod strings;
 mod values;

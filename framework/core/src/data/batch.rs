@@ -25,6 +25,11 @@ impl Batch {
         self.tensors.get(key)
     }
 
+    /// The registry keys of its tensors.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
     /// The tensor of field `key` `[n_cells, n_features]`.
     ///
     /// # Errors

@@ -1,7 +1,27 @@
 //! From a data set to minibatches: registration, splitting, loading, simulation.
 
 mod batch;
+pub mod counts;
+mod library;
+mod loader;
+mod manager;
+mod matrix;
+mod permutation;
 mod registry;
+mod rows;
+mod simulation;
+mod split;
+mod synthetic;
 
 pub use batch::Batch;
-pub use registry::{FieldRegistry, Registry};
+pub use library::library_log_moments;
+pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
+pub use manager::AnnDataManager;
+pub use permutation::permutation;
+pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
+pub use simulation::{Simulation, simulate};
+pub use split::{DataSplitter, Split};
+pub use synthetic::{Layout, RnaDist, SyntheticIid, synthetic_iid};
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,12 @@
 //! Fields: what a model reads from a data set, and where it lies.
 
+mod categorical_joint;
+mod categorical_obs;
+mod category;
+mod layer;
+mod numerical_joint;
+mod numerical_obs;
+
 use std::fmt::Debug;
 
 use indexmap::IndexMap;
@@ -10,6 +17,14 @@ use crate::{
     anndata::{AnnData, Slot},
     error::Result,
 };
+
+pub use categorical_joint::CategoricalJointObsField;
+pub use categorical_obs::CategoricalObsField;
+pub use category::{Category, Encoded, encode};
+pub use layer::LayerField;
+pub use numerical_joint::NumericalJointObsField;
+pub use numerical_obs::NumericalObsField;
+pub(crate) use numerical_obs::numbers;
 
 /// Where the loader finds a field's tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +45,24 @@ pub struct FieldState(pub Map<String, Value>);
 #[serde(transparent)]
 pub struct SummaryStats(pub IndexMap<String, i64>);
 
+impl FieldState {
+    /// What is remembered under `name`, if it is there and of type `T`.
+    pub fn read<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        T::deserialize(self.0.get(name)?).ok()
+    }
+}
+
+impl<V: Into<Value>> FromIterator<(&'static str, V)> for FieldState {
+    fn from_iter<I: IntoIterator<Item = (&'static str, V)>>(entries: I) -> Self {
+        Self(entries.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    }
+}
+
 impl SummaryStats {
+    /// One statistic.
+    pub fn one(name: impl Into<String>, value: usize) -> Self {
+        Self(IndexMap::from([(name.into(), value as i64)]))
+    }
     /// The statistic `name`; 0 when no field gives it.
     pub fn get(&self, name: &str) -> i64 {
         self.0.get(name).copied().unwrap_or(0)
@@ -96,3 +128,6 @@ pub trait AnnDataField: Debug + Send + Sync {
     /// Statistics of the field, a function of the state alone.
     fn get_summary_stats(&self, state: &FieldState) -> SummaryStats;
 }
+
+#[cfg(test)]
+mod tests;

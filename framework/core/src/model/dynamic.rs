@@ -9,6 +9,7 @@ use crate::{
     error::Result,
     params::{Args, ParamSpec},
     saved::SavedModel,
+    train::Ending,
 };
 
 /// What a model class says about itself.
@@ -83,7 +84,7 @@ pub trait DynModel: Send {
         adata: &mut AnnData,
         args: &Args,
         observer: &mut dyn Observer,
-    ) -> Result<()>;
+    ) -> Result<Ending>;
 
     /// Answers a query about a data set.
     ///

@@ -1,17 +1,26 @@
 //! Models: the traits an author implements, and what everybody gets from them.
 
+mod capabilities;
 mod class;
 mod data;
 mod dynamic;
 mod minified;
+#[allow(clippy::module_inception, reason = "the file of the type `Model`")]
+mod model;
 mod module;
 mod output;
+pub mod queries;
+mod query;
 mod settings;
+mod training;
 
+pub use capabilities::HasQz;
 pub use class::BaseModelClass;
 pub use data::ModuleData;
 pub use dynamic::{DynModel, DynModelClass, MethodDescription, ModelDescription};
 pub use minified::MinifiedMode;
+pub use model::Model;
 pub use module::{BaseModule, Ctx, LossOutput, Noise, TorchNoise};
 pub use output::{Event, Observer, OutputSpec, Silent, Sink};
+pub use query::{Query, class_of};
 pub use settings::Settings;

@@ -1,10 +1,23 @@
 //! Saved models: what is kept, in our folder and in scvi-tools' file.
 
+pub mod folder;
+mod history;
+mod numbers;
+pub mod scvi_tools;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{anndata::Dense, params::Args};
+use crate::{
+    anndata::Dense,
+    error::{Error, Result},
+    params::Args,
+};
 
 /// The version of our folder that this library writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -27,6 +40,7 @@ pub struct ModelMeta {
     /// Whether it was trained.
     pub is_trained: bool,
     /// Metric → one value per epoch.
+    #[serde(with = "history")]
     pub history: IndexMap<String, Vec<f64>>,
     /// Rows used for training.
     pub train_indices: Vec<usize>,
@@ -46,4 +60,31 @@ pub struct SavedModel {
     pub meta: ModelMeta,
     /// Parameters and buffers under scvi-tools' state_dict names.
     pub weights: IndexMap<String, Dense>,
+}
+
+/// Reads a model from its folder, whoever wrote it: this library or scvi-tools. scvi-tools' file
+/// may also be named itself, and its name may begin with a prefix.
+///
+/// # Errors
+/// [`Error::NoSavedModel`] with what is there instead, [`Error::LegacyModel`] for scvi-tools before
+/// 0.15, and those of [`folder::read`] and [`scvi_tools::read`].
+pub fn read(path: &Path) -> Result<SavedModel> {
+    if path.is_file() {
+        return scvi_tools::read(path, None);
+    }
+    folder::recover(path)?;
+    let present = folder::file_names(path)?;
+    if present.iter().any(|name| name == folder::META) {
+        return folder::read(path);
+    }
+    let mut files = present.iter().filter(|name| name.ends_with(scvi_tools::FILE));
+    if let (Some(only), None) = (files.next(), files.next()) {
+        return scvi_tools::read(&path.join(only), None);
+    }
+    let legacy = |name: &&String| ["model_params.pt", "attr.pkl"].iter().any(|l| name.ends_with(l));
+    let legacy: Vec<String> = present.iter().filter(legacy).cloned().collect();
+    match legacy.is_empty() {
+        false => Err(Error::LegacyModel { path: path.into(), present: legacy }),
+        true => Err(Error::NoSavedModel { path: path.into(), present }),
+    }
 }

@@ -1,5 +1,16 @@
 //! Training: the plan, the optimiser, the runner.
 
+mod history;
+mod nonfinite;
+mod optim;
+mod params;
 mod plan;
+mod runner;
+mod schedule;
 
+pub use history::{EpochSums, History, Subset};
+pub use optim::Adam;
+pub use params::{Monitor, Optimizer, TrainParams};
 pub use plan::TrainingPlan;
+pub use runner::{Ending, Runner};
+pub use schedule::{KlSchedule, Patience, Plateau, heuristic_epochs};

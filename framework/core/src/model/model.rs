@@ -1,0 +1,219 @@
+//! A model: a class, a registered data set's terms, a module and its parameters.
+
+use indexmap::IndexMap;
+
+use super::{BaseModelClass, ModuleData, Observer, Settings, training};
+use crate::{
+    anndata::{AnnData, Slot},
+    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Order, Split, library_log_moments},
+    error::{Error, Result},
+    fields::Transfer,
+    nn,
+    params::{Args, Params},
+    registry_keys::MANAGER_UUID,
+    saved::{FORMAT_VERSION, ModelMeta, SavedModel},
+    train::{Ending, History, TrainParams},
+};
+
+/// A model of class `M`. It keeps the terms in which data were registered, not the data: each call
+/// names the data set, which is registered in the model's terms if it is another one.
+pub struct Model<M: BaseModelClass> {
+    pub(super) params: M::Params,
+    pub(super) manager: AnnDataManager,
+    pub(super) module: M::Module,
+    pub(super) store: nn::Store,
+    pub(super) settings: Settings,
+    pub(super) var_names: Vec<String>,
+    pub(super) is_trained: bool,
+    pub(super) history: History,
+    pub(super) split: Split,
+}
+
+impl<M: BaseModelClass> Model<M> {
+    /// Registers a data set with the fields of the model.
+    ///
+    /// # Errors
+    /// When a field's data are missing or unusable.
+    pub fn setup_anndata(adata: &mut AnnData, setup: &M::Setup) -> Result<AnnDataManager> {
+        AnnDataManager::register(M::fields(setup), M::NAME, setup.to_args(), adata)
+    }
+
+    /// A model with fresh parameters for a data set, which it registers.
+    ///
+    /// # Errors
+    /// When arguments or data are wrong.
+    pub fn new(
+        adata: &mut AnnData,
+        setup: &M::Setup,
+        params: &M::Params,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let manager = Self::setup_anndata(adata, setup)?;
+        let moments = library_log_moments(adata, manager.registry())?;
+        settings.apply();
+        let store = nn::Store::new(settings.device()?);
+        let module = build::<M>(params, &manager, moments, &store)?;
+        Ok(Self {
+            params: params.clone(),
+            manager,
+            module,
+            store,
+            settings: settings.clone(),
+            var_names: adata.var_names()?.iter().map(str::to_owned).collect(),
+            is_trained: false,
+            history: History::new(),
+            split: Split::default(),
+        })
+    }
+
+    /// A model from its saved state.
+    ///
+    /// # Errors
+    /// When the state is another class's, or its weights do not fit its arguments.
+    pub fn load(saved: SavedModel, settings: &Settings) -> Result<Self> {
+        let meta = saved.meta;
+        if meta.model_name != M::NAME {
+            let (expected, found) = (M::NAME.into(), meta.model_name);
+            return Err(Error::Kind { what: "saved model".into(), expected, found });
+        }
+        let setup_args = meta.registry.get("setup_args").and_then(|v| v.as_object());
+        let setup = M::Setup::from_args(setup_args.unwrap_or(&Args::new()))?;
+        let params = M::Params::from_args(&meta.init_params)?;
+        let manager = AnnDataManager::from_saved(M::fields(&setup), &meta.registry)?;
+        settings.apply();
+        let store = nn::Store::new(settings.device()?);
+        let n_batch = manager.summary_stats().n_batch() as usize;
+        let moments = (vec![0.0; n_batch], vec![1.0; n_batch]);
+        let module = build::<M>(&params, &manager, moments, &store)?;
+        store.load(&saved.weights)?;
+        settings.apply(); // the state of the generator does not depend on the initial weights
+        Ok(Self {
+            params,
+            manager,
+            module,
+            store,
+            settings: settings.clone(),
+            var_names: meta.var_names,
+            is_trained: meta.is_trained,
+            history: meta.history,
+            split: Split {
+                train: meta.train_indices,
+                validation: meta.validation_indices,
+                test: meta.test_indices,
+                notes: Vec::new(),
+            },
+        })
+    }
+
+    /// Trains on a data set; history goes on where it was, the optimiser starts afresh.
+    ///
+    /// # Errors
+    /// When arguments or data are wrong; [`Error::NonFiniteLoss`], the model then being where the
+    /// epoch began.
+    pub fn train(
+        &mut self,
+        adata: &mut AnnData,
+        params: &TrainParams,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        training::train(self, adata, params, observer)
+    }
+
+    /// Everything worth keeping.
+    ///
+    /// # Errors
+    /// When parameters cannot be read off their device.
+    pub fn save(&self) -> Result<SavedModel> {
+        let registry = serde_json::to_value(self.manager.registry()).map_err(|e| Error::Kind {
+            what: "registry".into(),
+            expected: "something that JSON can hold".into(),
+            found: e.to_string(),
+        })?;
+        let meta = ModelMeta {
+            format_version: FORMAT_VERSION,
+            model_name: M::NAME.into(),
+            plugin: None,
+            init_params: self.params.to_args(),
+            registry,
+            var_names: self.var_names.clone(),
+            is_trained: self.is_trained,
+            history: self.history.clone(),
+            train_indices: self.split.train.clone(),
+            validation_indices: self.split.validation.clone(),
+            test_indices: self.split.test.clone(),
+            notes: Vec::new(),
+        };
+        Ok(SavedModel { meta, weights: self.store.weights()? })
+    }
+
+    /// The terms in which data sets are registered.
+    pub fn manager(&self) -> &AnnDataManager {
+        &self.manager
+    }
+
+    /// The computational part.
+    pub fn module(&self) -> &M::Module {
+        &self.module
+    }
+
+    /// Metric → one value per epoch.
+    pub fn history(&self) -> &IndexMap<String, Vec<f64>> {
+        &self.history
+    }
+
+    /// Whether it was trained.
+    pub fn is_trained(&self) -> bool {
+        self.is_trained
+    }
+
+    /// Minibatches of a data set, which is registered in the model's terms if another manager wrote
+    /// to it last.
+    ///
+    /// # Errors
+    /// When the data do not fit the terms, e.g. an unseen category or other genes.
+    pub fn loader(&self, adata: &mut AnnData, options: LoaderOptions) -> Result<AnnDataLoader> {
+        if last_manager(adata) == Some(self.manager.id.to_string().as_str()) {
+            return AnnDataLoader::new(adata, self.manager.registry(), options);
+        }
+        let transferred = self.manager.transfer_fields(adata, Transfer::default())?;
+        AnnDataLoader::new(adata, transferred.registry(), options)
+    }
+
+    /// Minibatches for a query: all rows or `indices`, in that order.
+    pub(super) fn rows(
+        &self,
+        adata: &mut AnnData,
+        indices: Option<&Vec<usize>>,
+        batch_size: usize,
+    ) -> Result<AnnDataLoader> {
+        let indices = indices.cloned();
+        self.loader(
+            adata,
+            LoaderOptions { indices, batch_size, order: Order::Sequential, ..Default::default() },
+        )
+    }
+
+    /// # Errors
+    /// [`Error::NotTrained`].
+    pub(super) fn require_trained(&self) -> Result<()> {
+        if self.is_trained { Ok(()) } else { Err(Error::NotTrained { model: M::NAME }) }
+    }
+}
+
+fn build<M: BaseModelClass>(
+    params: &M::Params,
+    manager: &AnnDataManager,
+    library_log_moments: (Vec<f32>, Vec<f32>),
+    store: &nn::Store,
+) -> Result<M::Module> {
+    let registry = manager.registry();
+    let data = ModuleData { registry, stats: registry.summary_stats(), library_log_moments };
+    M::module(params, &data, &store.root())
+}
+
+fn last_manager(adata: &AnnData) -> Option<&str> {
+    match adata.get(Slot::Uns, MANAGER_UUID).ok()? {
+        crate::anndata::Element::Scalar(crate::anndata::Scalar::String(id)) => Some(id),
+        _ => None,
+    }
+}

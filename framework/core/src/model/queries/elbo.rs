@@ -1,0 +1,123 @@
+//! How well the model describes the cells: ELBO and reconstruction error.
+
+use tch::{Kind, Tensor};
+
+use crate::{
+    Params,
+    anndata::{AnnData, DType, Element, Slot},
+    error::Result,
+    model::{
+        BaseModelClass, BaseModule, Ctx, Event, LossOutput, Model, Observer, OutputSpec, Query,
+        Sink,
+    },
+    params::Params as _,
+};
+
+/// Arguments of [`get_elbo`] and [`get_reconstruction_error`].
+#[derive(Clone, Debug, PartialEq, Params)]
+pub struct ElboParams {
+    /// Rows to use; all when not given.
+    pub indices: Option<Vec<usize>>,
+    /// Cells per minibatch.
+    #[param(default = 128usize, min = 1)]
+    pub batch_size: usize,
+    /// Average over the cells, in place of a value per cell.
+    #[param(default = true)]
+    pub return_mean: bool,
+}
+
+/// `get_elbo`: evidence lower bound, higher is better.
+pub fn get_elbo<M: BaseModelClass>() -> Query<M> {
+    let about = "Evidence lower bound of the cells: -(reconstruction loss + KL divergence); higher is better.";
+    Query::new::<ElboParams>("get_elbo", about, |model, adata, args, sink, observer| {
+        let params = ElboParams::from_args(args)?;
+        let elbo = model.get_elbo(adata, &params, observer)?;
+        push("elbo", &elbo, &params, sink)
+    })
+}
+
+/// `get_reconstruction_error`: −log p(x|z), lower is better.
+pub fn get_reconstruction_error<M: BaseModelClass>() -> Query<M> {
+    let about = "Reconstruction error of the cells, -log p(x|z); lower is better.";
+    Query::new::<ElboParams>(
+        "get_reconstruction_error",
+        about,
+        |model, adata, args, sink, observer| {
+            let params = ElboParams::from_args(args)?;
+            let loss = model.get_reconstruction_error(adata, &params, observer)?;
+            push("reconstruction_loss", &loss, &params, sink)
+        },
+    )
+}
+
+impl<M: BaseModelClass> Model<M> {
+    /// Evidence lower bound per cell, in the order asked for; one sample of z each.
+    ///
+    /// # Errors
+    /// When the data do not fit the model.
+    pub fn get_elbo(
+        &self,
+        adata: &mut AnnData,
+        params: &ElboParams,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<f64>> {
+        self.per_cell(adata, params, observer, |loss| {
+            -(&loss.reconstruction_loss + loss.kl_local_sum())
+        })
+    }
+
+    /// −log p(x|z) per cell, in the order asked for; one sample of z each.
+    ///
+    /// # Errors
+    /// When the data do not fit the model.
+    pub fn get_reconstruction_error(
+        &self,
+        adata: &mut AnnData,
+        params: &ElboParams,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<f64>> {
+        self.per_cell(adata, params, observer, |loss| loss.reconstruction_loss.shallow_clone())
+    }
+
+    fn per_cell(
+        &self,
+        adata: &mut AnnData,
+        params: &ElboParams,
+        observer: &mut dyn Observer,
+        value: impl Fn(&LossOutput) -> Tensor,
+    ) -> Result<Vec<f64>> {
+        let loader = self.rows(adata, params.indices.as_ref(), params.batch_size)?;
+        let ctx = Ctx::eval(self.store.device());
+        let mut values = Vec::with_capacity(loader.n_cells());
+        tch::no_grad(|| -> Result<()> {
+            for batch in loader.epoch(0) {
+                let batch = batch?.to_device(ctx.device);
+                let inferred = self.module.inference(&ctx, &batch)?;
+                let generated = self.module.generative(&ctx, &batch, &inferred)?;
+                let loss = self.module.loss(&ctx, &batch, &inferred, &generated)?;
+                let cells = value(&loss).to_kind(Kind::Double).view(-1).to_device(tch::Device::Cpu);
+                values.extend(Vec::<f64>::try_from(&cells)?);
+                observer.hear(&Event::Progress { done: values.len(), total: loader.n_cells() });
+            }
+            Ok(())
+        })?;
+        Ok(values)
+    }
+}
+
+fn push(name: &str, values: &[f64], params: &ElboParams, sink: &mut dyn Sink) -> Result<()> {
+    let spec = |shape, slot| OutputSpec {
+        name: name.into(),
+        shape,
+        dtype: DType::Float64,
+        place: (slot, name.into()),
+        columns: None,
+    };
+    if params.return_mean {
+        let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+        sink.begin(&spec(vec![], Slot::Uns))?;
+        return sink.rows(Element::vector(vec![mean]));
+    }
+    sink.begin(&spec(vec![values.len()], Slot::Obs))?;
+    sink.rows(Element::vector(values.to_vec()))
+}

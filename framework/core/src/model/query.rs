@@ -1,0 +1,124 @@
+//! Queries by name: what a model class offers beyond training.
+
+use std::sync::Arc;
+
+use super::{
+    BaseModelClass, DynModel, DynModelClass, MethodDescription, Model, ModelDescription, Observer,
+    Settings, Sink,
+};
+use crate::{
+    anndata::AnnData,
+    data::Registry,
+    error::Result,
+    params::{Args, ParamSpec, Params, unknown},
+    saved::SavedModel,
+    train::{Ending, TrainParams},
+};
+
+/// How a query is run.
+type Run<M> = fn(&Model<M>, &mut AnnData, &Args, &mut dyn Sink, &mut dyn Observer) -> Result<()>;
+
+/// A query that models of class `M` answer.
+pub struct Query<M: BaseModelClass> {
+    name: &'static str,
+    about: &'static str,
+    args: fn() -> Vec<ParamSpec>,
+    run: Run<M>,
+}
+
+impl<M: BaseModelClass> Query<M> {
+    /// A query with arguments `P`.
+    pub fn new<P: Params>(name: &'static str, about: &'static str, run: Run<M>) -> Self {
+        Self { name, about, args: P::specs, run }
+    }
+
+    fn description(&self) -> MethodDescription {
+        let (name, about) = (self.name.into(), self.about.into());
+        MethodDescription { name, about, args: (self.args)() }
+    }
+}
+
+/// The class `M` with these queries, as a trait object.
+pub fn class_of<M: BaseModelClass>(queries: Vec<Query<M>>) -> Arc<dyn DynModelClass> {
+    Arc::new(Class { queries: queries.into() })
+}
+
+struct Class<M: BaseModelClass> {
+    queries: Arc<[Query<M>]>,
+}
+
+struct Instance<M: BaseModelClass> {
+    model: Model<M>,
+    queries: Arc<[Query<M>]>,
+}
+
+impl<M: BaseModelClass> Class<M> {
+    fn instance(&self, model: Model<M>) -> Box<dyn DynModel> {
+        Box::new(Instance { model, queries: self.queries.clone() })
+    }
+}
+
+impl<M: BaseModelClass> DynModelClass for Class<M> {
+    fn description(&self) -> ModelDescription {
+        ModelDescription {
+            name: M::NAME.into(),
+            about: M::ABOUT.into(),
+            setup: M::Setup::specs(),
+            init: M::Params::specs(),
+            train: TrainParams::specs(),
+            methods: self.queries.iter().map(Query::description).collect(),
+        }
+    }
+
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry> {
+        Ok(Model::<M>::setup_anndata(adata, &M::Setup::from_args(setup)?)?.into_registry())
+    }
+
+    fn create(
+        &self,
+        adata: &mut AnnData,
+        setup: &Args,
+        init: &Args,
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        let (setup, params) = (M::Setup::from_args(setup)?, M::Params::from_args(init)?);
+        Ok(self.instance(Model::new(adata, &setup, &params, settings)?))
+    }
+
+    fn load(&self, saved: SavedModel, settings: &Settings) -> Result<Box<dyn DynModel>> {
+        Ok(self.instance(Model::load(saved, settings)?))
+    }
+}
+
+impl<M: BaseModelClass> DynModel for Instance<M> {
+    fn class_name(&self) -> &str {
+        M::NAME
+    }
+
+    fn train(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        self.model.train(adata, &TrainParams::from_args(args)?, observer)
+    }
+
+    fn query(
+        &self,
+        method: &str,
+        adata: &mut AnnData,
+        args: &Args,
+        sink: &mut dyn Sink,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let query = self.queries.iter().find(|q| q.name == method).ok_or_else(|| {
+            unknown(method, self.queries.iter().map(|q| q.name.to_owned()).collect())
+        })?;
+        tch::no_grad(|| (query.run)(&self.model, adata, args, sink, observer))
+    }
+
+    fn save(&self) -> Result<SavedModel> {
+        self.model.save()
+    }
+}

@@ -1,0 +1,91 @@
+//! From a model and a data set to a training run.
+
+use super::{BaseModelClass, Event, Model, Observer};
+use crate::{
+    anndata::AnnData,
+    data::{DataSplitter, LoaderOptions, Order, counts},
+    error::{Error, Result},
+    registry_keys::REGISTRY_KEYS,
+    train::{Ending, Runner, TrainParams, TrainingPlan, heuristic_epochs},
+};
+
+/// Splits the cells, trains, and keeps split and history in the model.
+pub(super) fn train<M: BaseModelClass>(
+    model: &mut Model<M>,
+    adata: &mut AnnData,
+    params: &TrainParams,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    let TrainingPlan::Elbo = M::training_plan();
+    let seed = model.settings.seed;
+    let split = splitter(params, seed)?.split(adata.n_obs())?;
+    for text in &split.notes {
+        observer.hear(&Event::Note { text: text.clone() });
+    }
+    note_empty_cells(model, adata, observer);
+
+    let options = |indices: &[usize], order| LoaderOptions {
+        indices: Some(indices.to_vec()),
+        batch_size: params.batch_size,
+        order,
+        drop_last: params.drop_last,
+    };
+    let shuffled = Order::Shuffled { seed: seed as u64 };
+    let loader = model.loader(adata, options(&split.train, shuffled))?;
+    let held_out = match split.validation.as_slice() {
+        [] => None,
+        rows => Some(model.loader(adata, options(rows, Order::Sequential))?),
+    };
+    let max_epochs = params.max_epochs.unwrap_or_else(|| heuristic_epochs(adata.n_obs()));
+    let runner = Runner {
+        module: &model.module,
+        store: &model.store,
+        train: &loader,
+        validation: held_out.as_ref(),
+        params,
+        max_epochs,
+    };
+    let ending = runner.run(&mut model.history, observer);
+    model.split = split;
+    let ending = ending?;
+    model.is_trained = true;
+    Ok(ending)
+}
+
+fn splitter(params: &TrainParams, seed: i64) -> Result<DataSplitter> {
+    let external = params.external_indexing.clone().map(serde_json::from_value).transpose();
+    Ok(DataSplitter {
+        train_size: params.train_size,
+        validation_size: params.validation_size,
+        shuffle_set_split: params.shuffle_set_split,
+        batch_size: params.batch_size,
+        drop_last: params.drop_last,
+        seed,
+        external_indexing: external.map_err(|e| Error::Argument {
+            name: "external_indexing".into(),
+            expected: "up to three lists of row numbers, as JSON".into(),
+            found: e.to_string(),
+        })?,
+    })
+}
+
+fn note_empty_cells<M: BaseModelClass>(
+    model: &Model<M>,
+    adata: &AnnData,
+    observer: &mut dyn Observer,
+) {
+    let x = model.manager.registry().data_registry().find(|(key, _)| *key == REGISTRY_KEYS.x);
+    let Some((_, place)) = x else { return };
+    let Ok(x) = adata.get(place.attr_name, place.attr_key.as_deref().unwrap_or_default()) else {
+        return;
+    };
+    let Ok(empty) = counts::empty_cells(x) else { return };
+    let n_empty = empty.len();
+    if n_empty > 0 {
+        let text = format!(
+            "{n_empty} of {} cells have no counts; they say nothing and are decoded to zero. Consider leaving them out",
+            adata.n_obs()
+        );
+        observer.hear(&Event::Note { text });
+    }
+}

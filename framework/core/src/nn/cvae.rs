@@ -1,0 +1,169 @@
+//! Parts that conditional variational autoencoders of counts have in common.
+
+use tch::{Kind, Tensor};
+
+use super::{Init, LatentDistribution, Path, one_hot};
+use crate::{
+    data::Batch,
+    distributions::{Likelihood, Normal},
+    error::Result,
+    model::{Ctx, HasQz, ModuleData},
+};
+
+/// Posterior of a minibatch and a sample of it.
+#[derive(Debug)]
+pub struct Latent {
+    /// q(z|x), before `distribution` transforms it `[n_cells, n_latent]`.
+    pub qz: Normal,
+    /// A sample, transformed `[.., n_cells, n_latent]`.
+    pub z: Tensor,
+    /// q(l|x) of the log library size `[n_cells, 1]`; `None` where it is observed.
+    pub ql: Option<Normal>,
+    /// Log library size, observed or a sample `[.., n_cells, 1]`.
+    pub library: Tensor,
+    /// How normal samples become `z`.
+    pub distribution: LatentDistribution,
+}
+
+impl Latent {
+    /// `n_samples` fresh draws: `z` and `library` become `[n_samples, n_cells, ..]`.
+    ///
+    /// # Errors
+    /// When it holds several samples already.
+    pub fn resampled(self, ctx: &Ctx<'_>, n_samples: i64) -> Result<Self> {
+        let z = self.distribution.transform(self.qz.rsample_n(ctx, n_samples));
+        let library = match &self.ql {
+            Some(ql) => ql.rsample_n(ctx, n_samples),
+            None => self.library.f_expand([n_samples, self.qz.mean().size()[0], 1], false)?,
+        };
+        Ok(Self { z, library, ..self })
+    }
+}
+
+impl HasQz for Latent {
+    fn qz(&self) -> &Normal {
+        &self.qz
+    }
+
+    fn z(&self) -> &Tensor {
+        &self.z
+    }
+
+    fn latent_distribution(&self) -> LatentDistribution {
+        self.distribution
+    }
+}
+
+/// What a decoder says about the counts of a minibatch.
+#[derive(Debug)]
+pub struct Expression {
+    /// Log expected frequency of each gene `[.., n_cells, n_vars]`.
+    pub log_scale: Tensor,
+    /// p(x|z).
+    pub px: Likelihood,
+    /// Prior of the log library size `[n_cells, 1]`; `None` where it is observed.
+    pub pl: Option<Normal>,
+}
+
+impl Expression {
+    /// Expected frequency of each gene `[.., n_cells, n_vars]`.
+    pub fn px_scale(&self) -> Tensor {
+        self.log_scale.exp()
+    }
+}
+
+/// Normal prior of the log library size, one per batch, as buffers `library_log_means` and
+/// `library_log_vars` `[1, n_batch]`.
+#[derive(Debug)]
+pub struct LibraryPrior {
+    log_means: Tensor,
+    log_vars: Tensor,
+}
+
+impl LibraryPrior {
+    /// With the moments of the registered data.
+    pub fn new(path: &Path<'_>, data: &ModuleData<'_>) -> Self {
+        let (means, vars) = &data.library_log_moments;
+        let row = |values: &[f32]| Tensor::from_slice(values).unsqueeze(0); // [1, n_batch]
+        Self {
+            log_means: path.buffer("library_log_means", &row(means)),
+            log_vars: path.buffer("library_log_vars", &row(vars)),
+        }
+    }
+
+    /// The prior of each cell `[n_cells, 1]`.
+    ///
+    /// # Errors
+    /// When a batch code is unknown.
+    pub fn prior(&self, batch: &Batch) -> Result<Normal> {
+        let codes = batch.batch_index()?.f_squeeze_dim(-1)?.to_kind(Kind::Int64);
+        let mean = self.log_means.f_index_select(1, &codes)?.tr(); // [n_cells, 1]
+        let variance = self.log_vars.f_index_select(1, &codes)?.tr();
+        Ok(Normal::from_variance(mean, &variance))
+    }
+}
+
+crate::choices! {
+    /// What the dispersion of a gene depends on.
+    pub enum Dispersion {
+        /// Nothing.
+        #[default]
+        Gene = "gene",
+        /// The batch of the cell.
+        GeneBatch = "gene-batch",
+        /// The label of the cell.
+        GeneLabel = "gene-label",
+        /// The cell: the decoder says it.
+        GeneCell = "gene-cell",
+    }
+}
+
+/// Log inverse dispersion of genes, as parameter `px_r`: `[n_vars]`, `[n_vars, n_batch]`,
+/// `[n_vars, n_labels]`, or none when the decoder says it.
+#[derive(Debug)]
+pub enum GeneDispersion {
+    /// One per gene.
+    Gene(Tensor),
+    /// One per gene and batch.
+    GeneBatch(Tensor),
+    /// One per gene and label.
+    GeneLabel(Tensor),
+    /// The decoder's.
+    GeneCell,
+}
+
+impl GeneDispersion {
+    /// Fresh parameters, standard normal.
+    pub fn new(path: &Path<'_>, kind: Dispersion, data: &ModuleData<'_>) -> Self {
+        let n_vars = data.stats.n_vars();
+        let px_r = |shape: &[i64]| path.param("px_r", shape, Init::Normal);
+        match kind {
+            Dispersion::Gene => Self::Gene(px_r(&[n_vars])),
+            Dispersion::GeneBatch => Self::GeneBatch(px_r(&[n_vars, data.stats.n_batch()])),
+            Dispersion::GeneLabel => Self::GeneLabel(px_r(&[n_vars, data.stats.n_labels()])),
+            Dispersion::GeneCell => Self::GeneCell,
+        }
+    }
+
+    /// Log inverse dispersion `[n_vars]` or `[.., n_cells, n_vars]`; `of_cell` is asked when the
+    /// decoder says it.
+    ///
+    /// # Errors
+    /// When a code is unknown; those of `of_cell`.
+    pub fn log_theta(
+        &self,
+        batch: &Batch,
+        of_cell: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let of_group = |px_r: &Tensor, codes: &Tensor| {
+            let one_hot = one_hot(codes, px_r.size()[1], px_r.kind())?;
+            Ok(one_hot.f_linear(px_r, None::<&Tensor>)?) // [n_cells, n_vars]
+        };
+        match self {
+            Self::Gene(px_r) => Ok(px_r.shallow_clone()),
+            Self::GeneBatch(px_r) => of_group(px_r, batch.batch_index()?),
+            Self::GeneLabel(px_r) => of_group(px_r, batch.labels()?),
+            Self::GeneCell => of_cell(),
+        }
+    }
+}

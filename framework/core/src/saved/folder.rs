@@ -1,0 +1,325 @@
+//! Our folder of a saved model: `model.safetensors` and `model.json`, and what the caller adds.
+//!
+//! A write never leaves half a model, wherever it is interrupted:
+//! 1. everything is written to a hidden sibling of the folder, which vanishes on any error;
+//! 2. every file in it is forced to disk, then every folder;
+//! 3. a folder that is to be replaced is renamed to its own hidden sibling, `.NAME.replaced`;
+//! 4. the new folder is renamed into place, and the parent is forced to disk;
+//! 5. the replaced folder is deleted.
+//!
+//! A process that dies between 3 and 4 leaves no folder, but its predecessor complete:
+//! [`recover`], which reading and writing begin with, puts that back. One that dies earlier leaves
+//! the folder untouched, one that dies later the new one; what it leaves of step 5 the next write
+//! deletes.
+
+use std::{
+    borrow::Cow,
+    fs::{self, File},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{
+    FORMAT_VERSION, ModelMeta, SavedModel,
+    numbers::{self, ByteOrder},
+};
+use crate::{
+    anndata::{DType, Dense},
+    error::{Error, Result},
+};
+
+/// The file with everything but the weights.
+pub const META: &str = "model.json";
+/// The file with the weights.
+pub const WEIGHTS: &str = "model.safetensors";
+/// The data set beside a model that was saved with its data.
+pub const ADATA: &str = "adata.h5ad";
+/// Where the data set lies that a model was trained on.
+pub const DATA: &str = "data.json";
+
+/// Whether a folder that is there already is replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overwrite {
+    /// It stays, and is an error; an empty one is none.
+    #[default]
+    Refuse,
+    /// It is replaced, if it holds nothing but a model.
+    Replace,
+}
+
+/// Writes a model to the folder `dir`, whole or not at all.
+///
+/// # Errors
+/// [`Error::OutputExists`], [`Error::OtherFiles`], or whatever the operating system refuses.
+pub fn write(dir: &Path, saved: &SavedModel, overwrite: Overwrite) -> Result<()> {
+    write_with(dir, saved, overwrite, |_| Ok(()))
+}
+
+/// Writes a model to the folder `dir`, together with what `extra` writes into the folder that it is
+/// given, whole or not at all.
+///
+/// # Errors
+/// Those of [`write()`], and those of `extra`.
+pub fn write_with<E: From<Error>>(
+    dir: &Path,
+    saved: &SavedModel,
+    overwrite: Overwrite,
+    extra: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let place = Place::of(dir)?;
+    place.recover()?;
+    place.check_free(overwrite)?;
+    let staging = place.staging()?;
+    // Errors name the files by the place where they will be.
+    let written = write_weights(&staging.path().join(WEIGHTS), saved);
+    written.map_err(failed(&place.dir.join(WEIGHTS), "write"))?;
+    let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
+    let written = meta.and_then(|meta| fs::write(staging.path().join(META), meta));
+    written.map_err(failed(&place.dir.join(META), "write"))?;
+    extra(staging.path())?;
+    sync_tree(staging.path())?;
+    Ok(place.install(staging, overwrite)?)
+}
+
+/// Reads a model from its folder.
+///
+/// # Errors
+/// [`Error::NewerFormat`] when a later version wrote it, [`Error::SavedFile`] when a file is
+/// damaged.
+pub fn read(dir: &Path) -> Result<SavedModel> {
+    recover(dir)?;
+    let meta = read_meta(&dir.join(META))?;
+    let path = dir.join(WEIGHTS);
+    let bytes = fs::read(&path).map_err(failed(&path, "read"))?;
+    let wrong = |found: String| Error::SavedFile {
+        path: path.clone(),
+        expected: "the weights of a model in safetensors format",
+        found,
+    };
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("{e}")))?;
+    let mut weights = indexmap::IndexMap::new();
+    for (name, tensor) in file.iter() {
+        let dtype = dtype(tensor.dtype());
+        let dtype = dtype.ok_or_else(|| wrong(format!("`{name}` of type {:?}", tensor.dtype())))?;
+        let values = numbers::decode(dtype, tensor.data(), ByteOrder::Little);
+        weights.insert(name.to_owned(), Dense { shape: tensor.shape().to_vec(), values });
+    }
+    weights.sort_unstable_keys();
+    Ok(SavedModel { meta, weights })
+}
+
+/// Puts back a folder whose replacement was interrupted before the new one was in place. Does
+/// nothing in all other cases.
+///
+/// # Errors
+/// When the folder cannot be renamed.
+pub fn recover(dir: &Path) -> Result<()> {
+    Place::of(dir)?.recover()
+}
+
+fn read_meta(path: &Path) -> Result<ModelMeta> {
+    let bytes = fs::read(path).map_err(failed(path, "read"))?;
+    let wrong = |e: serde_json::Error| Error::SavedFile {
+        path: path.into(),
+        expected: "the description of a saved model in JSON",
+        found: format!("a file that is damaged or something else: {e}"),
+    };
+    let meta: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+    match meta.get("format_version").and_then(Value::as_u64) {
+        Some(found) if found > FORMAT_VERSION.into() => {
+            Err(Error::NewerFormat { path: path.into(), found, known: FORMAT_VERSION })
+        }
+        _ => serde_json::from_value(meta).map_err(wrong),
+    }
+}
+
+// --- weights -------------------------------------------------------------------------------
+
+struct Weights<'a>(&'a Dense);
+
+impl View for Weights<'_> {
+    fn dtype(&self) -> Dtype {
+        match self.0.values.dtype() {
+            DType::Bool => Dtype::BOOL,
+            DType::Int8 => Dtype::I8,
+            DType::Int16 => Dtype::I16,
+            DType::Int32 => Dtype::I32,
+            DType::Int64 => Dtype::I64,
+            DType::UInt8 => Dtype::U8,
+            DType::UInt16 => Dtype::U16,
+            DType::UInt32 => Dtype::U32,
+            DType::UInt64 => Dtype::U64,
+            DType::Float16 => Dtype::F16,
+            DType::Float32 => Dtype::F32,
+            DType::Float64 => Dtype::F64,
+        }
+    }
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        numbers::encode(&self.0.values).into()
+    }
+    fn data_len(&self) -> usize {
+        self.0.values.len() * self.0.values.dtype().size()
+    }
+}
+
+fn dtype(dtype: Dtype) -> Option<DType> {
+    Some(match dtype {
+        Dtype::BOOL => DType::Bool,
+        Dtype::I8 => DType::Int8,
+        Dtype::I16 => DType::Int16,
+        Dtype::I32 => DType::Int32,
+        Dtype::I64 => DType::Int64,
+        Dtype::U8 => DType::UInt8,
+        Dtype::U16 => DType::UInt16,
+        Dtype::U32 => DType::UInt32,
+        Dtype::U64 => DType::UInt64,
+        Dtype::F16 => DType::Float16,
+        Dtype::F32 => DType::Float32,
+        Dtype::F64 => DType::Float64,
+        _ => return None,
+    })
+}
+
+fn write_weights(path: &Path, saved: &SavedModel) -> io::Result<()> {
+    let weights = saved.weights.iter().map(|(name, dense)| (name, Weights(dense)));
+    safetensors::serialize_to_file(weights, None, path).map_err(|e| match e {
+        SafeTensorError::IoError(source) => source,
+        other => io::Error::other(other.to_string()),
+    })
+}
+
+// --- places --------------------------------------------------------------------------------
+
+/// Where a folder stands, and its hidden siblings.
+struct Place {
+    dir: PathBuf,
+    parent: PathBuf,
+    name: String,
+}
+
+impl Place {
+    fn of(dir: &Path) -> Result<Self> {
+        let mut dir: PathBuf = dir.components().collect(); // without a slash at the end
+        if let Ok(target) = fs::read_link(&dir) {
+            dir = dir.parent().unwrap_or(Path::new("")).join(target);
+        }
+        if dir.file_name().is_none() {
+            dir = fs::canonicalize(&dir).map_err(failed(&dir, "resolve"))?;
+        }
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let parent = match dir.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Ok(Self { dir, parent, name })
+    }
+
+    fn replaced(&self) -> PathBuf {
+        self.parent.join(format!(".{}.replaced", self.name))
+    }
+
+    fn staging(&self) -> Result<TempDir> {
+        fs::create_dir_all(&self.parent).map_err(failed(&self.parent, "create"))?;
+        let prefix = format!(".{}.saving-", self.name);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
+        builder.tempdir_in(&self.parent).map_err(failed(&self.parent, "write into"))
+    }
+
+    fn recover(&self) -> Result<()> {
+        let replaced = self.replaced();
+        if !is_missing(&self.dir) || is_missing(&replaced) {
+            return Ok(());
+        }
+        fs::rename(&replaced, &self.dir).map_err(failed(&replaced, "put back"))
+    }
+
+    fn check_free(&self, overwrite: Overwrite) -> Result<()> {
+        if is_missing(&self.dir) {
+            return Ok(());
+        }
+        if !self.dir.is_dir() {
+            return Err(Error::OutputExists { path: self.dir.clone() });
+        }
+        let present = file_names(&self.dir)?;
+        if overwrite == Overwrite::Refuse && !present.is_empty() {
+            return Err(Error::OutputExists { path: self.dir.clone() });
+        }
+        let is_model = present.iter().any(|name| name == META);
+        let ours =
+            |name: &String| is_model && [META, WEIGHTS, ADATA, DATA].contains(&name.as_str());
+        let others: Vec<String> = present.into_iter().filter(|name| !ours(name)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        Err(Error::OtherFiles { path: self.dir.clone(), others })
+    }
+
+    fn install(&self, staging: TempDir, overwrite: Overwrite) -> Result<()> {
+        let replaced = self.replaced();
+        let has_old = !is_missing(&self.dir) && !file_names(&self.dir)?.is_empty();
+        if has_old {
+            self.check_free(overwrite)?; // it may have come while the new one was written
+            remove(&replaced)?;
+            fs::rename(&self.dir, &replaced).map_err(failed(&self.dir, "move aside"))?;
+        }
+        if let Err(source) = fs::rename(staging.path(), &self.dir) {
+            if has_old {
+                self.recover()?;
+            }
+            return Err(failed(&self.dir, "move into place")(source));
+        }
+        let _ = staging.keep(); // it has another name now: there is nothing to clean up
+        sync(&self.parent)?;
+        let _ = remove(&replaced); // the model is in place; the next write tries again
+        Ok(())
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(failed(dir, "delete")(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Names of what a folder holds, sorted.
+pub(super) fn file_names(dir: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(dir).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let entries = entries.map_err(failed(dir, "list"))?;
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<String> = entries.into_iter().map(name).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn sync(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(failed(path, "force to disk"))
+}
+
+/// Forces a folder to disk: files first, then the folder that names them.
+fn sync_tree(dir: &Path) -> Result<()> {
+    for name in file_names(dir)? {
+        let path = dir.join(name);
+        if path.is_dir() { sync_tree(&path)? } else { sync(&path)? }
+    }
+    sync(dir)
+}
+
+fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io { path, action, source }
+}

@@ -1,0 +1,198 @@
+//! The fixed part of the command line. What models, methods and simulations take is added by
+//! [`crate::options`] once it is known which one is meant.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Single-cell variational models as plugins.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "scvi", version, propagate_version = true, max_term_width = 100)]
+#[command(infer_long_args = false, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds everywhere.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// Look for plugins here too (repeatable; also SCVI_PLUGIN_PATH)
+    #[arg(long, global = true, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, global = true, default_value = "auto", value_parser = device)]
+    pub device: String,
+    /// Threads for computing
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub threads: Option<i32>,
+    /// Fixes initial weights, order of cells and noise
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub seed: i64,
+    /// No progress bar or progress lines
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// Errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// JSON on standard output, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Which plugins are there, and what is in a plugin's file
+    #[command(subcommand, arg_required_else_help = true)]
+    Plugins(Plugins),
+    /// Which models there are, and what they take
+    #[command(subcommand, arg_required_else_help = true)]
+    Models(Models),
+    /// Make a data set, or look at one
+    #[command(subcommand, arg_required_else_help = true)]
+    Data(Data),
+    /// Show how a model would read a data set
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "The model's own options: scvi setup MODEL --help")]
+    Setup(Setup),
+    /// Train a model on a data set
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "The model's own options: scvi train MODEL --help")]
+    Train(Train),
+    /// Describe a saved model
+    #[command(arg_required_else_help = true)]
+    Show(Show),
+    /// Ask a saved model about a data set
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "The model's methods: scvi query DIR --help\n\
+                            A method's own options: scvi query DIR METHOD --help")]
+    Query(Query),
+}
+
+/// `scvi plugins`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Plugins {
+    /// List the plugins found, and files that were refused with the reason
+    List,
+    /// Read the manifest of a plugin's file without running any of its code
+    #[command(arg_required_else_help = true)]
+    Inspect {
+        /// The shared library
+        file: PathBuf,
+    },
+}
+
+/// `scvi models`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Models {
+    /// List the models of all plugins
+    List,
+    /// Show a model's arguments and methods, with defaults and help
+    #[command(arg_required_else_help = true)]
+    Show {
+        /// The model, e.g. as `scvi models list` spells it
+        model: String,
+    },
+}
+
+/// `scvi data`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Data {
+    /// Simulate counts: cell types, batch effects, realistic depth and sparsity
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "Options with --iid: scvi data synthetic --iid --help")]
+    Synthetic {
+        /// The file to write (.h5ad)
+        out: PathBuf,
+        /// Independent noise without structure, as scvi-tools' synthetic_iid
+        #[arg(long)]
+        iid: bool,
+        /// Replace the file if it exists
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Describe a data set: what is in it, whether it holds counts, which columns could serve
+    #[command(arg_required_else_help = true)]
+    Show {
+        /// The data set (.h5ad)
+        file: PathBuf,
+    },
+}
+
+/// `scvi setup`
+#[derive(Clone, Debug, Args)]
+pub struct Setup {
+    /// The model
+    pub model: String,
+    /// The data set (.h5ad)
+    pub file: PathBuf,
+}
+
+/// `scvi train`
+#[derive(Clone, Debug, Args)]
+pub struct Train {
+    /// The model
+    pub model: String,
+    /// The data set (.h5ad)
+    pub file: PathBuf,
+    /// Folder for the trained model
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Keep a copy of the data set in the model's folder
+    #[arg(long)]
+    pub save_anndata: bool,
+    /// Replace the folder if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// `scvi show`
+#[derive(Clone, Debug, Args)]
+pub struct Show {
+    /// The model's folder, ours or written by scvi-tools
+    pub dir: PathBuf,
+}
+
+/// `scvi query`
+#[derive(Clone, Debug, Args)]
+pub struct Query {
+    /// The model's folder, ours or written by scvi-tools
+    pub dir: PathBuf,
+    /// What to ask, e.g. get-latent-representation
+    pub method: String,
+    /// The data set asked about [default: the one saved with the model, else the one trained on]
+    #[arg(long, value_name = "FILE")]
+    pub adata: Option<PathBuf>,
+    /// Where the answer goes: .h5ad (the data set with the answer in it), .csv, .tsv, .npz, or `-`
+    /// for a table on standard output
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Replace OUT if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+fn device(name: &str) -> Result<String, String> {
+    let gpu = name.strip_prefix("cuda").is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|n| n.parse::<u8>().is_ok())
+    });
+    if gpu || ["auto", "cpu"].contains(&name) {
+        return Ok(name.into());
+    }
+    Err("expected auto, cpu, cuda or cuda:N".into())
+}

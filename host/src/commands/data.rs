@@ -1,0 +1,44 @@
+//! `scvi data`: make a data set, look at one.
+
+use std::path::Path;
+
+use scvi_framework::{
+    data::{Simulation, SyntheticIid, simulate, synthetic_iid},
+    params::Params,
+};
+
+use crate::{
+    describe::Description,
+    failure::{Error, Result},
+    files,
+    plan::{Format, Simulate, Structure, Ui},
+    results::Output,
+    staged, term,
+};
+
+/// Writes a simulated data set.
+pub fn synthetic(plan: &Simulate, seed: i64, ui: &Ui) -> Result<()> {
+    let Output::H5ad(out) = Output::of(&plan.out)? else {
+        return Err(Error::Ending { path: plan.out.clone(), expected: ".h5ad" });
+    };
+    staged::check_file(&out, plan.overwrite)?;
+    let mut args = plan.args.clone();
+    args.insert("seed".into(), seed.into());
+    let adata = match plan.structure {
+        Structure::CellTypes => simulate(&Simulation::from_args(&args)?)?,
+        Structure::Iid => synthetic_iid(&SyntheticIid::from_args(&args)?)?,
+    };
+    files::write_h5ad(&out, &adata)?;
+    let (n, g) = (term::count(adata.n_obs(), "cell"), term::count(adata.n_vars(), "gene"));
+    ui.say(format!("wrote {n} × {g} to {}", out.display()));
+    Ok(())
+}
+
+/// Describes a data set.
+pub fn show(file: &Path, ui: &Ui) -> Result<()> {
+    let description = Description::of(&files::read_h5ad(file)?)?;
+    match ui.format {
+        Format::Json => term::print_json(&description.json()),
+        Format::Text => term::print(&description.show()),
+    }
+}

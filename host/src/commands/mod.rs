@@ -1,0 +1,38 @@
+//! One file per command.
+
+mod data;
+mod models;
+mod plugins;
+mod query;
+mod setup;
+mod show;
+mod train;
+
+use crate::{
+    failure::Result,
+    plan::{Job, Plan},
+    session::Session,
+};
+
+/// Does what the plan says.
+///
+/// # Errors
+/// Whatever the job meets.
+pub fn run(plan: &Plan, session: &Session) -> Result<()> {
+    let Plan { job, plugin_dirs, settings, ui } = plan;
+    match job {
+        Job::ListPlugins => plugins::list(plugin_dirs, ui),
+        Job::InspectPlugin { file } => plugins::inspect(file, ui),
+        Job::ListModels => models::list(session, ui),
+        Job::ShowModel { model } => models::show(session, model, ui),
+        Job::Simulate(plan) => data::synthetic(plan, settings.seed, ui),
+        Job::ShowData { file } => data::show(file, ui),
+        Job::Setup(plan) => setup::run(plan, session, ui),
+        Job::Train(plan) => train::run(plan, session, settings, ui),
+        Job::ShowSaved { dir } => show::run(dir, session, ui),
+        Job::Query(plan) => query::run(plan, session, settings, ui),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,48 @@
+//! `scvi query`: ask a saved model about a data set.
+
+use scvi_framework::model::Settings;
+
+use crate::{
+    failure::{Error, Result},
+    files, folder, interrupt,
+    options::kebab,
+    plan::{Format, Query, Ui},
+    progress::Progress,
+    session::Session,
+    staged,
+};
+
+/// Asks, and writes the answer.
+pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Result<()> {
+    if let Some(path) = plan.output.path() {
+        staged::check_file(path, plan.overwrite)?;
+    }
+    let saved = session.saved(&plan.dir)?;
+    let class = session.open(&saved.meta.model_name)?;
+    let description = class.description();
+    let asked = kebab(&plan.method);
+    let Some(method) = description.methods.iter().find(|m| kebab(&m.name) == asked) else {
+        let known = description.methods.iter().map(|m| kebab(&m.name)).collect();
+        return Err(Error::unknown_method(&description.name, &plan.method, known));
+    };
+    for note in &saved.meta.notes {
+        ui.say(format!("note: {note}"));
+    }
+    let file = folder::data_set(&plan.dir, plan.adata.as_deref())?;
+    ui.step(format!("reading {}", file.display()));
+    let mut adata = files::read_h5ad(&file)?;
+    let model = class.load(saved, settings)?;
+    // The answer goes into the data set as it was read, not as the model registers it.
+    let mut answer = plan.output.open(&adata, ui.format == Format::Json)?;
+    let mut progress = Progress::new(ui.show);
+    let asked = model.query(&method.name, &mut adata, &plan.args, answer.sink(), &mut progress);
+    progress.finish();
+    if interrupt::requested() {
+        return Err(Error::Interrupted { kept: None });
+    }
+    asked?;
+    for line in answer.finish()? {
+        ui.say(line);
+    }
+    Ok(())
+}

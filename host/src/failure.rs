@@ -1,0 +1,151 @@
+//! What can go wrong, and the exit code that says so.
+
+use std::{io, path::PathBuf};
+
+use scvi_framework::{abi::Fault, params::nearest};
+
+use crate::error::HostError;
+
+/// Result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, for a user.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The command line is wrong, or asks for help.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// The framework or a plugin refused.
+    #[error(transparent)]
+    Framework(#[from] scvi_framework::Error),
+    /// Plugins cannot be found or loaded.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// A data set cannot be read or written.
+    #[error(transparent)]
+    H5ad(#[from] scvi_h5ad::Error),
+    /// A method that the model does not have.
+    #[error("{model} has no method `{name}`{}; it has {}", did_you_mean(name, known), known.join(", "))]
+    UnknownMethod {
+        /// The model.
+        model: String,
+        /// The name given.
+        name: String,
+        /// The model's methods.
+        known: Vec<String>,
+    },
+    /// An output that is there already.
+    #[error("{} exists already; --overwrite replaces it", path.display())]
+    Exists {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A folder in which something should be written is not there.
+    #[error("cannot write {}: there is no folder {}", path.display(), parent.display())]
+    NoFolder {
+        /// What should be written.
+        path: PathBuf,
+        /// The folder missing.
+        parent: PathBuf,
+    },
+    /// Something cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A folder that is no saved model would be replaced.
+    #[error(
+        "{} holds no saved model; --overwrite replaces only saved models, so name another folder",
+        path.display()
+    )]
+    NotAModel {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// An output file whose kind is not known.
+    #[error("{}: cannot tell the kind of file; expected one of {expected}", path.display())]
+    Ending {
+        /// The file.
+        path: PathBuf,
+        /// The endings known.
+        expected: &'static str,
+    },
+    /// Nothing says which data set a query is about.
+    #[error("{reason}; give the data set with --adata FILE")]
+    NoData {
+        /// Why none was found.
+        reason: String,
+    },
+    /// A result that the kind of output cannot hold.
+    #[error("{result} {why}; {instead}")]
+    Unfit {
+        /// The result, with its shape.
+        result: String,
+        /// Why it does not fit.
+        why: &'static str,
+        /// What to do.
+        instead: &'static str,
+    },
+    /// Training failed, but what it had reached was kept.
+    #[error("{source}\n  the last good state is kept in {}", kept.display())]
+    KeptLastGood {
+        /// Why training stopped.
+        source: Box<Error>,
+        /// Where the model is.
+        kept: PathBuf,
+    },
+    /// Stopped by Ctrl-C.
+    #[error("stopped{}", kept.as_ref().map(|k| format!("; the model is kept in {}", k.display())).unwrap_or_default())]
+    Interrupted {
+        /// Where the model is.
+        kept: Option<PathBuf>,
+    },
+    /// Whoever read standard output has left.
+    #[error("nobody reads standard output")]
+    NobodyReads,
+}
+
+impl Error {
+    /// The error for a method that is not in `known`.
+    pub fn unknown_method(model: &str, name: &str, known: Vec<String>) -> Self {
+        Self::UnknownMethod { model: model.into(), name: name.into(), known }
+    }
+
+    /// The exit code: 1 the user's input is wrong, 2 usage, 3 a plugin failed, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(e) => e.exit_code() as u8,
+            Self::Interrupted { .. } => 130,
+            Self::NobodyReads => 0,
+            Self::KeptLastGood { source, .. } => source.exit_code(),
+            Self::Framework(e) if e.fault() == Fault::Plugin => 3,
+            Self::Host(e) if e.fault() == Fault::Plugin => 3,
+            _ => 1,
+        }
+    }
+
+    /// Tells the user, once.
+    pub fn report(&self) {
+        match self {
+            // Help goes to standard output, complaints to standard error.
+            Self::Usage(e) => drop(e.print()),
+            Self::NobodyReads => {}
+            Self::Interrupted { .. } => eprintln!("{self}"),
+            _ => eprintln!("error: {self}"),
+        }
+    }
+}
+
+fn did_you_mean(name: &str, known: &[String]) -> String {
+    let best = nearest(name, known);
+    best.map(|best| format!(" (did you mean `{best}`?)")).unwrap_or_default()
+}
+
+/// The error for a value that has no JSON, which none of ours lacks.
+pub fn unwritable(source: scvi_framework::serde_json::Error) -> Error {
+    Error::Write { path: "standard output".into(), source: source.into() }
+}

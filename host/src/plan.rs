@@ -1,0 +1,232 @@
+//! What the user means: paths told apart from standard output, flags turned into choices.
+
+use std::path::PathBuf;
+
+use scvi_framework::{model::Settings, params::Args};
+
+use crate::{
+    cli::{Cli, Command, Data, Global, Models, Plugins},
+    failure::Result,
+    parse::Parsed,
+    progress::Show,
+    results::Output,
+    staged::Overwrite,
+};
+
+/// What to do, and how to talk about it.
+#[derive(Debug)]
+pub struct Plan {
+    /// What to do.
+    pub job: Job,
+    /// Further places for plugins.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// Seed, device, threads.
+    pub settings: Settings,
+    /// How to talk.
+    pub ui: Ui,
+}
+
+/// What to do.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the names of the commands say it")]
+pub enum Job {
+    ListPlugins,
+    InspectPlugin { file: PathBuf },
+    ListModels,
+    ShowModel { model: String },
+    Simulate(Simulate),
+    ShowData { file: PathBuf },
+    Setup(Setup),
+    Train(Train),
+    ShowSaved { dir: PathBuf },
+    Query(Query),
+}
+
+/// Which data set to simulate.
+#[derive(Debug)]
+pub struct Simulate {
+    /// The file to write.
+    pub out: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// With structure or without.
+    pub structure: Structure,
+    /// The simulation's arguments.
+    pub args: Args,
+}
+
+/// What simulated cells have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// Cell types and batch effects.
+    CellTypes,
+    /// Nothing: independent noise.
+    Iid,
+}
+
+/// How a model would read a data set.
+#[derive(Debug)]
+pub struct Setup {
+    /// The model.
+    pub model: String,
+    /// The data set.
+    pub file: PathBuf,
+    /// Arguments of `setup_anndata`.
+    pub setup: Args,
+}
+
+/// What to train on what.
+#[derive(Debug)]
+pub struct Train {
+    /// The model.
+    pub model: String,
+    /// The data set.
+    pub file: PathBuf,
+    /// Folder for the model.
+    pub out: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// Whether the data set goes along.
+    pub keep: KeepData,
+    /// Arguments of `setup_anndata`.
+    pub setup: Args,
+    /// Arguments of the constructor.
+    pub init: Args,
+    /// Arguments of `train`.
+    pub training: Args,
+}
+
+/// What of the data set is kept with a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepData {
+    /// Where it lies.
+    Path,
+    /// A copy.
+    Copy,
+}
+
+/// What to ask whom about what.
+#[derive(Debug)]
+pub struct Query {
+    /// The saved model.
+    pub dir: PathBuf,
+    /// The method as the user spelt it.
+    pub method: String,
+    /// The data set, when named.
+    pub adata: Option<PathBuf>,
+    /// Where the answer goes.
+    pub output: Output,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// The method's arguments.
+    pub args: Args,
+}
+
+/// How to talk to the user.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    /// Results for people or programs.
+    pub format: Format,
+    /// Progress and notes.
+    pub show: Show,
+    /// Say more.
+    pub detail: Detail,
+}
+
+/// Who reads the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// People.
+    Text,
+    /// Programs.
+    Json,
+}
+
+/// How much is said on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// Errors only.
+    Quiet,
+    /// What was done.
+    Normal,
+    /// Each step.
+    Verbose,
+}
+
+impl Ui {
+    fn of(global: &Global) -> Self {
+        let format = if global.json { Format::Json } else { Format::Text };
+        let show = match (global.quiet, global.no_progress) {
+            (true, _) => Show::Nothing,
+            (false, true) => Show::Notes,
+            (false, false) => Show::Progress,
+        };
+        let detail = match (global.quiet, global.verbose) {
+            (true, _) => Detail::Quiet,
+            (false, true) => Detail::Verbose,
+            (false, false) => Detail::Normal,
+        };
+        Self { format, show, detail }
+    }
+
+    /// Says on standard error what was done.
+    pub fn say(&self, text: impl AsRef<str>) {
+        if self.detail >= Detail::Normal {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// Says on standard error what is being done, to those who want to know.
+    pub fn step(&self, text: impl AsRef<str>) {
+        if self.detail >= Detail::Verbose {
+            eprintln!("{}", text.as_ref());
+        }
+    }
+}
+
+impl Plan {
+    /// What a parsed command line means.
+    ///
+    /// # Errors
+    /// When an output is of no known kind.
+    pub fn of(parsed: Parsed) -> Result<Self> {
+        let Cli { command, global } = parsed.cli;
+        let job = match command {
+            Command::Plugins(Plugins::List) => Job::ListPlugins,
+            Command::Plugins(Plugins::Inspect { file }) => Job::InspectPlugin { file },
+            Command::Models(Models::List) => Job::ListModels,
+            Command::Models(Models::Show { model }) => Job::ShowModel { model },
+            Command::Data(Data::Synthetic { out, iid, overwrite }) => {
+                let structure = if iid { Structure::Iid } else { Structure::CellTypes };
+                let overwrite = overwrite.into();
+                Job::Simulate(Simulate { out, overwrite, structure, args: parsed.simulation })
+            }
+            Command::Data(Data::Show { file }) => Job::ShowData { file },
+            Command::Setup(s) => {
+                Job::Setup(Setup { model: s.model, file: s.file, setup: parsed.setup })
+            }
+            Command::Train(t) => Job::Train(Train {
+                model: t.model,
+                file: t.file,
+                out: t.out,
+                overwrite: t.overwrite.into(),
+                keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
+                setup: parsed.setup,
+                init: parsed.model,
+                training: parsed.training,
+            }),
+            Command::Show(s) => Job::ShowSaved { dir: s.dir },
+            Command::Query(q) => Job::Query(Query {
+                dir: q.dir,
+                method: q.method,
+                adata: q.adata,
+                output: Output::of(&q.out)?,
+                overwrite: q.overwrite.into(),
+                args: parsed.query,
+            }),
+        };
+        let ui = Ui::of(&global);
+        let Global { plugin_dir, device, threads, seed, .. } = global;
+        Ok(Self { job, plugin_dirs: plugin_dir, settings: Settings { seed, device, threads }, ui })
+    }
+}

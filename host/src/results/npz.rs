@@ -1,0 +1,161 @@
+//! Answers as numpy's `.npz`: an archive of arrays, each written as its rows come.
+
+use std::{
+    io::{self, BufWriter, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use scvi_framework::{
+    Error as FrameworkError, Result as FrameworkResult,
+    anndata::{DType, Element, Values},
+    model::{OutputSpec, Sink},
+};
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+use super::{
+    Answer,
+    collect::{dense, out_of_turn},
+    dimensions,
+};
+use crate::{
+    failure::{Error, Result},
+    staged::Staged,
+};
+
+/// An archive being written.
+pub struct Npz {
+    path: PathBuf,
+    staged: Staged,
+    zip: ZipWriter<BufWriter<std::fs::File>>,
+    open: Option<(OutputSpec, usize)>,
+    told: Vec<String>,
+}
+
+impl Npz {
+    /// An archive for the file `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub fn create(path: &Path) -> Result<Self> {
+        let failed = |source| Error::Write { path: path.into(), source };
+        let mut staged = Staged::create(path)?;
+        let file = staged.file().try_clone().map_err(failed)?;
+        let zip = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));
+        Ok(Self { path: path.into(), staged, zip, open: None, told: Vec::new() })
+    }
+
+    fn failed(&self, source: io::Error) -> FrameworkError {
+        FrameworkError::Io { path: self.path.clone(), action: "write", source }
+    }
+
+    fn close_array(&mut self) -> FrameworkResult<()> {
+        let Some((spec, seen)) = self.open.take() else { return Ok(()) };
+        if seen != spec.shape.iter().product::<usize>() {
+            let what = format!("result `{}`, values in all", spec.name);
+            let expected = vec![spec.shape.iter().product()];
+            return Err(FrameworkError::Shape { what, expected, found: vec![seen] });
+        }
+        self.told.push(format!(
+            "wrote {}{} to {}",
+            spec.name,
+            dimensions(&spec),
+            self.path.display()
+        ));
+        Ok(())
+    }
+}
+
+impl Sink for Npz {
+    fn begin(&mut self, spec: &OutputSpec) -> FrameworkResult<()> {
+        self.close_array()?;
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(true);
+        let started = self.zip.start_file(format!("{}.npy", spec.name), options);
+        started
+            .map_err(io::Error::from)
+            .and_then(|()| self.zip.write_all(&header(spec)))
+            .map_err(|e| self.failed(e))?;
+        self.open = Some((spec.clone(), 0));
+        Ok(())
+    }
+
+    fn rows(&mut self, block: Element) -> FrameworkResult<()> {
+        let Some((spec, seen)) = &mut self.open else { return Err(out_of_turn()) };
+        let block = dense(spec, block)?;
+        *seen += block.values.len();
+        write_values(&mut self.zip, &block.values).map_err(|e| self.failed(e))
+    }
+}
+
+impl Answer for Npz {
+    fn sink(&mut self) -> &mut dyn Sink {
+        self
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
+        self.close_array()?;
+        let Self { path, mut staged, zip, told, .. } = *self;
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let buffer = zip.finish().map_err(|e| failed(e.into()))?;
+        buffer.into_inner().map_err(|e| failed(e.into_error()))?;
+        staged.file().seek(SeekFrom::End(0)).map_err(failed)?;
+        staged.commit()?;
+        Ok(told)
+    }
+}
+
+/// Version 1.0 of numpy's header: a Python literal, padded so that the data start at a multiple
+/// of 64.
+fn header(spec: &OutputSpec) -> Vec<u8> {
+    let axes: String = spec.shape.iter().map(|n| format!("{n}, ")).collect();
+    let shape = if spec.shape.len() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") };
+    let descr = descr(spec.dtype);
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
+    let padded = (10 + dict.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((padded as u16).to_le_bytes());
+    bytes.extend(format!("{dict:<width$}\n", width = padded - 1).into_bytes());
+    bytes
+}
+
+fn descr(dtype: DType) -> &'static str {
+    match dtype {
+        DType::Bool => "|b1",
+        DType::Int8 => "|i1",
+        DType::Int16 => "<i2",
+        DType::Int32 => "<i4",
+        DType::Int64 => "<i8",
+        DType::UInt8 => "|u1",
+        DType::UInt16 => "<u2",
+        DType::UInt32 => "<u4",
+        DType::UInt64 => "<u8",
+        DType::Float16 => "<f2",
+        DType::Float32 => "<f4",
+        DType::Float64 => "<f8",
+    }
+}
+
+fn write_values(out: &mut impl Write, values: &Values) -> io::Result<()> {
+    match values {
+        Values::Bool(b) => write_all(out, b.iter().map(|&v| [u8::from(v)])),
+        Values::Int8(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::Int16(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::Int32(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::Int64(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::UInt8(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::UInt16(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::UInt32(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::UInt64(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::Float16(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::Float32(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+        Values::Float64(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
+    }
+}
+
+fn write_all<const N: usize>(
+    out: &mut impl Write,
+    mut numbers: impl Iterator<Item = [u8; N]>,
+) -> io::Result<()> {
+    numbers.try_for_each(|number| out.write_all(&number))
+}

@@ -1,0 +1,219 @@
+//! Answers as one table with a row per cell (or gene), names first.
+
+use std::{
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use csv::WriterBuilder;
+use scvi_framework::{
+    anndata::{AnnData, Slot, Strings, Values},
+    model::Sink,
+    serde_json::{Map, Value, json},
+};
+
+use super::{Answer, Gathered, collect::Collector, title};
+use crate::{
+    failure::{Error, Result},
+    staged::Staged,
+    term,
+};
+
+/// Names of cells and genes, for the first column.
+struct Names {
+    obs: Option<Strings>,
+    var: Option<Strings>,
+}
+
+impl Names {
+    fn of(adata: &AnnData) -> Self {
+        Self { obs: adata.obs_names().ok().cloned(), var: adata.var_names().ok().cloned() }
+    }
+
+    /// Head and entries of the first column: names where the rows are all cells or all genes,
+    /// otherwise row numbers.
+    fn column(&self, slot: Slot, n_rows: usize) -> (&'static str, Vec<String>) {
+        let (head, names) = match slot {
+            Slot::Var | Slot::Varm | Slot::Varp => ("var_names", &self.var),
+            Slot::Uns => ("row", &None),
+            _ => ("obs_names", &self.obs),
+        };
+        match names.as_ref().filter(|names| names.len() == n_rows) {
+            Some(names) => (head, names.iter().map(Into::into).collect()),
+            None => ("row", (0..n_rows).map(|i| i.to_string()).collect()),
+        }
+    }
+}
+
+/// Comma or tab separated, to a file or to standard output.
+pub struct Table {
+    path: Option<PathBuf>,
+    separator: char,
+    names: Names,
+    collector: Collector,
+}
+
+impl Table {
+    /// Answers about `adata`; standard output when there is no path.
+    pub fn new(path: Option<&Path>, separator: char, adata: &AnnData) -> Self {
+        let path = path.map(Into::into);
+        Self { path, separator, names: Names::of(adata), collector: Collector::default() }
+    }
+}
+
+impl Answer for Table {
+    fn sink(&mut self) -> &mut dyn Sink {
+        &mut self.collector
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<String>> {
+        let Self { path, separator, names, collector } = *self;
+        let results = collector.finish()?;
+        let frame = Frame::of(&results, &names)?;
+        let Some(path) = path else {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            frame
+                .write(&mut out, separator)
+                .and_then(|()| out.flush())
+                .map_err(term::stdout_error)?;
+            return Ok(Vec::new());
+        };
+        let mut staged = Staged::create(&path)?;
+        let mut out = BufWriter::new(staged.file());
+        frame
+            .write(&mut out, separator)
+            .and_then(|()| out.flush())
+            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        drop(out);
+        staged.commit()?;
+        let told = |r: &Gathered| format!("wrote {} to {}", title(&r.spec), path.display());
+        Ok(results.iter().map(told).collect())
+    }
+}
+
+/// JSON on standard output: per result its shape, columns and rows.
+pub struct Json {
+    names: Names,
+    collector: Collector,
+}
+
+impl Json {
+    /// Answers about `adata`.
+    pub fn new(adata: &AnnData) -> Self {
+        Self { names: Names::of(adata), collector: Collector::default() }
+    }
+}
+
+impl Answer for Json {
+    fn sink(&mut self) -> &mut dyn Sink {
+        &mut self.collector
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<String>> {
+        let results = self.collector.finish()?;
+        let described =
+            results.iter().map(|r| (r.spec.name.clone(), self::describe(r, &self.names)));
+        term::print_json(&Value::Object(described.collect::<Map<_, _>>()))?;
+        Ok(Vec::new())
+    }
+}
+
+fn describe(result: &Gathered, names: &Names) -> Value {
+    let spec = &result.spec;
+    let Some(&n_rows) = spec.shape.first() else {
+        return value(&result.array.values, 0);
+    };
+    let (head, index) = names.column(spec.place.0, n_rows);
+    let values: Vec<Value> =
+        (0..result.array.values.len()).map(|i| value(&result.array.values, i)).collect();
+    json!({
+        "shape": spec.shape, "dtype": spec.dtype.name(), "columns": spec.columns,
+        head: index, "values": values,
+    })
+}
+
+/// Columns side by side.
+struct Frame<'a> {
+    head: &'static str,
+    index: Vec<String>,
+    columns: Vec<(String, &'a Values, usize, usize)>, // name, values, first, stride
+}
+
+impl<'a> Frame<'a> {
+    fn of(results: &'a [Gathered], names: &Names) -> Result<Self> {
+        let unfit = |r: &Gathered, why| Error::Unfit {
+            result: title(&r.spec),
+            why,
+            instead: "write it to a .npz file",
+        };
+        let rows = |r: &Gathered| r.spec.shape.first().copied().unwrap_or(1);
+        let n_rows = results.first().map_or(0, rows);
+        let mut columns = Vec::new();
+        for result in results {
+            if result.spec.shape.len() > 2 {
+                return Err(unfit(result, "has more than two dimensions"));
+            }
+            if rows(result) != n_rows {
+                return Err(unfit(result, "has another number of rows than the result before"));
+            }
+            let width = result.spec.shape.get(1).copied().unwrap_or(1);
+            for j in 0..width {
+                columns.push((
+                    column_name(result, j, results.len() > 1),
+                    &result.array.values,
+                    j,
+                    width,
+                ));
+            }
+        }
+        let single = results.iter().all(|r| r.spec.shape.is_empty());
+        let slot = results.first().map_or(Slot::Uns, |r| r.spec.place.0);
+        let (head, index) = if single { ("", Vec::new()) } else { names.column(slot, n_rows) };
+        Ok(Self { head, index, columns })
+    }
+
+    fn write(&self, out: &mut impl Write, separator: char) -> std::io::Result<()> {
+        let mut csv = WriterBuilder::new().delimiter(separator as u8).from_writer(out);
+        let single = self.index.is_empty() && self.head.is_empty();
+        let head = (!single).then_some(self.head);
+        csv.write_record(head.into_iter().chain(self.columns.iter().map(|c| c.0.as_str())))?;
+        for row in 0..if single { 1 } else { self.index.len() } {
+            let name = (!single).then(|| self.index[row].clone());
+            let cells =
+                self.columns.iter().map(|(_, v, first, stride)| text(v, first + row * stride));
+            csv.write_record(name.into_iter().chain(cells))?;
+        }
+        csv.flush()
+    }
+}
+
+fn column_name(result: &Gathered, j: usize, among_others: bool) -> String {
+    let spec = &result.spec;
+    let own = spec.columns.as_ref().and_then(|columns| columns.get(j).cloned());
+    match (own, spec.shape.len()) {
+        (Some(own), _) if !among_others => own,
+        (own, 2) => format!("{}_{}", spec.name, own.unwrap_or_else(|| j.to_string())),
+        _ => spec.name.clone(),
+    }
+}
+
+/// The shortest text that reads back as the same number.
+fn text(values: &Values, i: usize) -> String {
+    match values {
+        Values::Bool(b) => if b[i] { "True" } else { "False" }.into(),
+        Values::Float32(b) => b[i].to_string(),
+        Values::Float64(b) => b[i].to_string(),
+        Values::Int64(b) => b[i].to_string(),
+        Values::UInt64(b) => b[i].to_string(),
+        other => other.get_f64(i).to_string(),
+    }
+}
+
+fn value(values: &Values, i: usize) -> Value {
+    match values {
+        Values::Bool(b) => b[i].into(),
+        Values::Int64(b) => b[i].into(),
+        Values::UInt64(b) => b[i].into(),
+        other => other.get_f64(i).into(),
+    }
+}

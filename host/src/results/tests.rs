@@ -1,0 +1,96 @@
+//! The same results in every kind of output.
+
+use npyz::NpyFile;
+use scvi_framework::anndata::{DType, DataFrame, Element, Slot, Values};
+
+use super::*;
+use crate::files;
+
+fn adata() -> AnnData {
+    AnnData::new(DataFrame::new(["a", "b", "c"]), DataFrame::new(["g"]))
+}
+
+fn spec(name: &str, shape: &[usize]) -> OutputSpec {
+    OutputSpec {
+        name: name.into(),
+        shape: shape.into(),
+        dtype: DType::Float32,
+        place: (Slot::Obsm, format!("X_{name}")),
+        columns: None,
+    }
+}
+
+/// Three cells in two blocks.
+fn answer(output: &Output, specs: &[OutputSpec]) -> Result<Vec<String>> {
+    let mut answer = output.open(&adata(), false)?;
+    for spec in specs {
+        let sink = answer.sink();
+        sink.begin(spec)?;
+        sink.rows(Element::matrix(2, 2, vec![1.0f32, 2.0, 3.0, 4.5])?)?;
+        sink.rows(Element::matrix(1, 2, vec![5.0f32, 0.1])?)?;
+    }
+    answer.finish()
+}
+
+fn place(name: &str) -> (tempfile::TempDir, Output, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    (dir, Output::of(&path).unwrap(), path)
+}
+
+#[test]
+fn tables_have_names_first() {
+    let (_dir, output, path) = place("l.csv");
+    let told = answer(&output, &[spec("qz", &[3, 2])]).unwrap();
+    assert_eq!(told, [format!("wrote obsm['X_qz'] (3 × 2) to {}", path.display())]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, "obs_names,qz_0,qz_1\na,1,2\nb,3,4.5\nc,5,0.1\n");
+}
+
+#[test]
+fn several_results_share_a_table() {
+    let (_dir, output, path) = place("l.tsv");
+    answer(&output, &[spec("m", &[3, 2]), spec("v", &[3, 2])]).unwrap();
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.starts_with("obs_names\tm_0\tm_1\tv_0\tv_1\na\t1\t2\t1\t2\n"), "{text}");
+}
+
+#[test]
+fn archives_hold_arrays_that_numpy_reads() {
+    let (_dir, output, path) = place("l.npz");
+    let told = answer(&output, &[spec("qz_loc", &[3, 2])]).unwrap();
+    assert_eq!(told, [format!("wrote qz_loc (3 × 2) to {}", path.display())]);
+    let mut zip = zip::ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+    let npy = NpyFile::new(zip.by_name("qz_loc.npy").unwrap()).unwrap();
+    assert_eq!(npy.shape(), [3, 2]);
+    assert_eq!(npy.into_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.5, 5.0, 0.1]);
+}
+
+#[test]
+fn data_sets_get_the_result_in_its_place() {
+    let (_dir, output, path) = place("l.h5ad");
+    answer(&output, &[spec("toy", &[3, 2])]).unwrap();
+    let back = files::read_h5ad(&path).unwrap();
+    let Element::Dense(x) = back.get(Slot::Obsm, "X_toy").unwrap() else { panic!("not dense") };
+    assert_eq!(x.values, Values::from(vec![1.0f32, 2.0, 3.0, 4.5, 5.0, 0.1]));
+}
+
+#[test]
+fn missing_rows_leave_no_file() {
+    for name in ["l.npz", "l.csv", "l.h5ad"] {
+        let (_dir, output, path) = place(name);
+        let message = answer(&output, &[spec("qz", &[4, 2])]).unwrap_err().to_string();
+        assert!(message.contains("result `qz`"), "{message}");
+        assert!(!path.exists());
+    }
+}
+
+#[test]
+fn an_unknown_ending_names_the_known_ones() {
+    let message = Output::of(Path::new("l.txt")).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "l.txt: cannot tell the kind of file; expected one of .h5ad, .csv, .tsv, .npz, or - for \
+         standard output"
+    );
+}

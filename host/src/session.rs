@@ -1,0 +1,145 @@
+//! The models that plugins bring, found once per run.
+
+use std::{
+    cell::OnceCell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use scvi_framework::{
+    data::{Simulation, SyntheticIid},
+    model::{DynModelClass, ModelDescription},
+    params::{ParamSpec, Params},
+    saved::{self, SavedModel},
+};
+
+use crate::{
+    error::HostError,
+    failure::Result,
+    parse::Describe,
+    plugins::{discover, search_path},
+    registry::{Models, Origin},
+};
+
+/// A model as its plugin's manifest lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// `SCVI`
+    pub name: String,
+    /// One sentence and the paper.
+    pub about: String,
+    /// The plugin's name.
+    pub plugin: String,
+    /// The plugin's version.
+    pub version: String,
+}
+
+/// Where models come from.
+pub trait Catalogue {
+    /// All models, without running any plugin's code.
+    fn listed(&self) -> Vec<Listed>;
+
+    /// The model of this name, in any case, its plugin loaded.
+    ///
+    /// # Errors
+    /// When two plugins have it, or its plugin cannot be loaded.
+    fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>, HostError>;
+}
+
+impl Catalogue for Models {
+    fn listed(&self) -> Vec<Listed> {
+        let listed = self.list().iter().map(|entry| {
+            let (plugin, version) = match &entry.origin {
+                Origin::Plugin(found) => {
+                    (found.manifest.plugin.clone(), found.manifest.version.clone())
+                }
+                Origin::Native(of) => (of.package.into(), env!("CARGO_PKG_VERSION").into()),
+            };
+            Listed { name: entry.name.clone(), about: entry.about.clone(), plugin, version }
+        });
+        listed.collect()
+    }
+
+    fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>, HostError> {
+        Models::open(self, name)
+    }
+}
+
+/// Finds the models in these folders and the usual ones.
+pub type Find = dyn Fn(&[PathBuf]) -> Box<dyn Catalogue>;
+
+/// What one run of the program knows.
+pub struct Session {
+    find: Box<Find>,
+    catalogue: OnceCell<Box<dyn Catalogue>>,
+    saved: OnceCell<(PathBuf, SavedModel)>,
+}
+
+impl Default for Session {
+    /// A session with the models of all plugins and of this program.
+    fn default() -> Self {
+        Self::new(|dirs| Box::new(Models::new(&discover(&search_path(dirs))).with_native()))
+    }
+}
+
+impl Session {
+    /// A session whose models `find` brings, when they are asked for.
+    pub fn new(find: impl Fn(&[PathBuf]) -> Box<dyn Catalogue> + 'static) -> Self {
+        Self { find: Box::new(find), catalogue: OnceCell::new(), saved: OnceCell::new() }
+    }
+
+    /// Looks for plugins in these folders too, unless that was done already.
+    pub fn search(&self, plugin_dirs: &[PathBuf]) -> &dyn Catalogue {
+        &**self.catalogue.get_or_init(|| (self.find)(plugin_dirs))
+    }
+
+    /// All models, without running any plugin's code.
+    pub fn listed(&self) -> Vec<Listed> {
+        self.search(&[]).listed()
+    }
+
+    /// The model `name`, spelt in any case.
+    ///
+    /// # Errors
+    /// When there is none or several, or its plugin cannot be loaded.
+    pub fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>> {
+        Ok(self.search(&[]).open(name)?)
+    }
+
+    /// Name and version of the plugin that has the model `name`.
+    pub fn plugin_of(&self, name: &str) -> Option<(String, String)> {
+        let found = self.listed().into_iter().find(|m| m.name == name)?;
+        Some((found.plugin, found.version))
+    }
+
+    /// The model saved in `dir`, read once.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn saved(&self, dir: &Path) -> Result<SavedModel> {
+        if let Some((_, model)) = self.saved.get().filter(|(read, _)| read == dir) {
+            return Ok(model.clone());
+        }
+        let model = saved::read(dir)?;
+        Ok(self.saved.get_or_init(|| (dir.into(), model)).1.clone())
+    }
+}
+
+impl Describe for Session {
+    fn model(&self, plugin_dirs: &[PathBuf], name: &str) -> Result<ModelDescription> {
+        self.search(plugin_dirs);
+        Ok(self.open(name)?.description())
+    }
+
+    fn saved(&self, plugin_dirs: &[PathBuf], dir: &Path) -> Result<ModelDescription> {
+        self.search(plugin_dirs);
+        let saved = Session::saved(self, dir)?;
+        Ok(self.open(&saved.meta.model_name)?.description())
+    }
+
+    fn simulation(&self, iid: bool) -> Vec<ParamSpec> {
+        let specs = if iid { SyntheticIid::specs() } else { Simulation::specs() };
+        // `--seed` is everybody's.
+        specs.into_iter().filter(|spec| spec.name != "seed").collect()
+    }
+}

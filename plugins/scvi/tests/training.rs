@@ -1,0 +1,185 @@
+//! Training SCVI natively, without the plugin boundary.
+
+use scvi_framework::{
+    anndata::{AnnData, DataFrame, Element, Slot, Sparse, SparseFormat, Values},
+    model::{Event, Model, Observer, Settings, Silent, queries},
+    train::{Ending, TrainParams},
+};
+use scvi_plugin_scvi::{Scvi, ScviParams, ScviSetup};
+
+/// Two cell types whose genes differ, two batches; counts from a fixed sequence.
+fn adata(n_obs: usize, n_vars: usize) -> AnnData {
+    let mut state = 1u64;
+    let mut next = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as f64 / (1u64 << 31) as f64
+    };
+    let (mut data, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0i32]);
+    for cell in 0..n_obs {
+        for gene in 0..n_vars {
+            let high = (gene < n_vars / 2) == (cell % 2 == 0);
+            let count = (next() * if high { 8.0 } else { 1.2 }) as u32;
+            if count > 0 {
+                data.push(count as f32);
+                indices.push(gene as i32);
+            }
+        }
+        indptr.push(data.len() as i32);
+    }
+    let obs = DataFrame::new((0..n_obs).map(|i| format!("cell_{i}")));
+    let var = DataFrame::new((0..n_vars).map(|i| format!("gene_{i}")));
+    let mut adata = AnnData::new(obs, var);
+    let x =
+        Sparse::new(SparseFormat::Csr, [n_obs, n_vars], data.into(), indices.into(), indptr.into());
+    adata.set(Slot::X, "", Element::Sparse(x.unwrap())).unwrap();
+    let batch = (0..n_obs).map(|i| if i % 3 == 0 { "b0" } else { "b1" });
+    adata.set(Slot::Obs, "batch", Element::strings(batch)).unwrap();
+    adata
+}
+
+fn setup() -> ScviSetup {
+    ScviSetup { batch_key: Some("batch".into()), ..Default::default() }
+}
+
+fn trained(params: &TrainParams, settings: &Settings) -> (Model<Scvi>, AnnData) {
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), settings).unwrap();
+    model.train(&mut adata, params, &mut Silent).unwrap();
+    (model, adata)
+}
+
+fn cpu() -> Settings {
+    Settings { device: "cpu".into(), ..Default::default() }
+}
+
+#[test]
+fn the_loss_falls_and_the_history_has_scvi_tools_names() {
+    let params = TrainParams {
+        max_epochs: Some(30),
+        check_val_every_n_epoch: Some(1),
+        ..Default::default()
+    };
+    let (model, _) = trained(&params, &cpu());
+    let names: Vec<&str> = model.history().keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "train_loss",
+            "elbo_train",
+            "reconstruction_loss_train",
+            "kl_local_train",
+            "kl_global_train",
+            "kl_weight",
+            "validation_loss",
+            "elbo_validation",
+            "reconstruction_loss_validation",
+            "kl_local_validation",
+            "kl_global_validation",
+        ]
+    );
+    for (name, values) in model.history() {
+        assert_eq!(values.len(), 30, "{name}");
+        assert!(values.iter().all(|v| v.is_finite()), "{name}: {values:?}");
+    }
+    let loss = &model.history()["reconstruction_loss_train"];
+    assert!(loss[29] < 0.9 * loss[0], "{loss:?}");
+}
+
+#[test]
+fn a_saved_model_answers_as_before_on_data_it_has_not_seen() {
+    let params = TrainParams { max_epochs: Some(3), ..Default::default() };
+    let (model, mut seen) = trained(&params, &cpu());
+    let latent = queries::LatentParams::default();
+    let expected = model.get_latent_representation(&mut seen, &latent, &mut Silent).unwrap();
+    let loaded = Model::<Scvi>::load(model.save().unwrap(), &cpu()).unwrap();
+    let mut fresh = adata(300, 40);
+    assert_eq!(
+        loaded.get_latent_representation(&mut fresh, &latent, &mut Silent).unwrap(),
+        expected
+    );
+}
+
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn hear(&mut self, event: &Event) {
+        if let Event::Training { .. } = event {
+            self.0 -= 1;
+        }
+    }
+    fn cancelled(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn cancelling_stops_after_the_step_and_keeps_the_model() {
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let params = TrainParams { max_epochs: Some(50), ..Default::default() };
+    // 270 training cells are 3 minibatches: the fifth step is in the second epoch.
+    let ending = model.train(&mut adata, &params, &mut StopAfter(5)).unwrap();
+    assert_eq!(ending, Ending::Cancelled);
+    assert_eq!(model.history()["elbo_train"].len(), 1);
+    assert!(model.is_trained());
+}
+
+#[test]
+fn a_loss_that_is_no_number_names_its_origin_and_keeps_the_last_good_state() {
+    let mut adata = adata(300, 40);
+    let mut counts = vec![1.0f32; 300 * 40];
+    counts[77] = f32::MAX;
+    adata.set(Slot::X, "", Element::matrix(300, 40, Values::from(counts)).unwrap()).unwrap();
+    let setup = ScviSetup { allow_noncounts: true, ..setup() };
+    let mut model = Model::<Scvi>::new(&mut adata, &setup, &ScviParams::default(), &cpu()).unwrap();
+    let before = model.save().unwrap().weights;
+    let params = TrainParams { max_epochs: Some(2), lr: 1e30, ..Default::default() };
+    let error = model.train(&mut adata, &params, &mut Silent).unwrap_err().to_string();
+    assert!(error.starts_with("the loss is not finite in epoch 0, step "), "{error}");
+    assert!(error.contains("first bad tensor: "), "{error}");
+    let after = model.save().unwrap().weights;
+    assert_eq!(before.len(), after.len());
+    assert_eq!(before, after);
+}
+
+#[test]
+fn cells_without_counts_do_no_harm_and_are_told() {
+    struct Notes(Vec<String>);
+    impl Observer for Notes {
+        fn hear(&mut self, event: &Event) {
+            if let Event::Note { text } = event {
+                self.0.push(text.clone());
+            }
+        }
+    }
+    let mut adata = adata(300, 40);
+    let mut counts = vec![0.0f32; 300 * 40];
+    counts.iter_mut().skip(80).enumerate().for_each(|(i, c)| *c = (i % 5) as f32);
+    adata.set(Slot::X, "", Element::matrix(300, 40, Values::from(counts)).unwrap()).unwrap();
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let mut notes = Notes(Vec::new());
+    model
+        .train(&mut adata, &TrainParams { max_epochs: Some(5), ..Default::default() }, &mut notes)
+        .unwrap();
+    assert!(
+        notes.0.iter().any(|n| n.starts_with("2 of 300 cells have no counts")),
+        "{:?}",
+        notes.0
+    );
+    let latent =
+        model.get_latent_representation(&mut adata, &Default::default(), &mut Silent).unwrap();
+    let queries::Latent::Points(z) = latent else { panic!("points asked for") };
+    assert!(z.values.to_f64().iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn an_untrained_model_says_so() {
+    let mut adata = adata(300, 40);
+    let model = Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let error =
+        model.get_latent_representation(&mut adata, &Default::default(), &mut Silent).unwrap_err();
+    assert_eq!(error.to_string(), "this SCVI model has not been trained; train it first");
+}
