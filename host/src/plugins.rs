@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use scvi_framework::abi::{LoadError, Manifest};
+use scvi_framework::abi::Manifest;
 
 use crate::error::{HostError, Result};
 
@@ -46,9 +46,23 @@ pub struct Plugins {
 pub enum Folder {
     /// Named by the user: must be there, and libraries in it are meant as plugins.
     Given(PathBuf),
-    /// One of the usual places: may be missing, and may hold other libraries.
+    /// One of the usual places: may be missing.
     Usual(PathBuf),
+    /// Where cargo leaves what it builds: plugins are those named as such.
+    Build(PathBuf),
 }
+
+impl Folder {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Given(path) | Self::Usual(path) | Self::Build(path) => path,
+        }
+    }
+}
+
+/// How the crates of plugins are named.
+const PLUGIN_NAME: &str = "scvi_plugin_";
 
 /// Where to look, in this order: `given`, `SCVI_PLUGIN_PATH`, `lib/scvi/plugins` beside the
 /// program's folder, the program's own folder (where cargo leaves plugins), and the user's data
@@ -59,7 +73,7 @@ pub fn search_path(given: &[PathBuf]) -> Vec<Folder> {
     let mut folders: Vec<Folder> = given.iter().cloned().chain(listed).map(Folder::Given).collect();
     if let Some(home) = env::current_exe().ok().as_deref().and_then(Path::parent) {
         folders.extend(home.parent().map(|up| Folder::Usual(up.join("lib/scvi/plugins"))));
-        folders.push(Folder::Usual(home.into()));
+        folders.push(Folder::Build(home.into()));
     }
     let data = env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
         let home = env::home_dir()?;
@@ -76,8 +90,8 @@ pub fn discover(folders: &[Folder]) -> Plugins {
     for folder in folders {
         let path = match folder {
             Folder::Given(path) => path,
-            Folder::Usual(path) if path.is_dir() => path,
-            Folder::Usual(_) => continue,
+            Folder::Usual(path) | Folder::Build(path) if path.is_dir() => path,
+            Folder::Usual(_) | Folder::Build(_) => continue,
         };
         let libraries = match libraries(path) {
             Ok(libraries) => libraries,
@@ -87,12 +101,18 @@ pub fn discover(folders: &[Folder]) -> Plugins {
             }
         };
         for library in libraries {
+            if matches!(folder, Folder::Build(_)) && !named_as_plugin(&library) {
+                continue;
+            }
             let file = fs::canonicalize(&library).unwrap_or_else(|_| library.clone());
             if seen.contains(&file) {
                 continue;
             }
             seen.push(file);
-            plugins.add(folder, library);
+            match inspect(&library) {
+                Ok(found) => plugins.accepted.push(found),
+                Err(reason) => plugins.refused.push(Refused { path: library, reason }),
+            }
         }
     }
     plugins
@@ -113,15 +133,9 @@ pub fn inspect(path: &Path) -> Result<Found> {
     Ok(Found { path: path.into(), manifest })
 }
 
-impl Plugins {
-    fn add(&mut self, folder: &Folder, path: PathBuf) {
-        use scvi_framework::Error::Load;
-        match (folder, inspect(&path)) {
-            (_, Ok(found)) => self.accepted.push(found),
-            (Folder::Usual(_), Err(HostError::Framework(Load(LoadError::NoManifest { .. })))) => {}
-            (_, Err(reason)) => self.refused.push(Refused { path, reason }),
-        }
-    }
+fn named_as_plugin(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    name.strip_prefix(env::consts::DLL_PREFIX).is_some_and(|n| n.starts_with(PLUGIN_NAME))
 }
 
 fn libraries(folder: &Path) -> Result<Vec<PathBuf>> {

@@ -1,4 +1,7 @@
 //! Integration tests.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod abi;
 mod golden;
 mod tidy;

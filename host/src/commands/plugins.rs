@@ -10,7 +10,7 @@ use scvi_framework::{
 use crate::{
     failure::Result,
     plan::{Format, Ui},
-    plugins::{self, Folder, Found},
+    plugins::{self, Found},
     term,
 };
 
@@ -28,8 +28,7 @@ pub fn list(plugin_dirs: &[PathBuf], ui: &Ui) -> Result<()> {
     if found.accepted.is_empty() {
         ui.say("no plugins found; looked in");
         for folder in &folders {
-            let (Folder::Given(path) | Folder::Usual(path)) = folder;
-            ui.say(format!("  {}", path.display()));
+            ui.say(format!("  {}", folder.path().display()));
         }
     } else {
         let rows = found.accepted.iter().map(|Found { path, manifest }| {

@@ -59,17 +59,12 @@ impl Manifest {
             rest.get(..u32::from_le_bytes(*len) as usize)
         });
         let json = json.ok_or_else(|| wrong("it is cut short".into()))?;
-        let version: VersionOnly =
-            serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
-        if version.abi != ABI_VERSION {
-            return Err(LoadError::Abi {
-                plugin: version.plugin,
-                path: path.into(),
-                found: version.abi,
-                expected: ABI_VERSION,
-            });
-        }
-        serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))
+        serde_json::from_slice(json).map_err(|e| {
+            // A manifest of another interface may have other fields, but always these.
+            let core = serde_json::from_slice::<Core>(json).ok();
+            let refused = core.and_then(|core| core.check(path).err());
+            refused.unwrap_or_else(|| wrong(e.to_string()))
+        })
     }
 
     /// Whether this program can load the plugin.
@@ -77,15 +72,12 @@ impl Manifest {
     /// # Errors
     /// What it was built for, and what this program is.
     pub fn check(&self, path: &Path) -> Result<(), LoadError> {
-        let (path, plugin) = (path.to_owned(), self.plugin.clone());
-        if self.target != target() {
-            let (found, expected) = (self.target.clone(), target());
-            return Err(LoadError::Target { path, plugin, found, expected });
-        }
+        let (plugin, target) = (self.plugin.clone(), self.target.clone());
+        Core { plugin, abi: self.abi, target }.check(path)?;
         if self.tch != TCH_VERSION || self.libtorch != LIBTORCH_VERSION {
             return Err(LoadError::Libtorch {
-                path,
-                plugin,
+                path: path.into(),
+                plugin: self.plugin.clone(),
                 found: format!("{} (tch {})", self.libtorch, self.tch),
                 expected: format!("{LIBTORCH_VERSION} (tch {TCH_VERSION})"),
             });
@@ -94,11 +86,27 @@ impl Manifest {
     }
 }
 
-/// The fields that every version of the manifest has.
+/// The fields that the manifest of every interface has.
 #[derive(Deserialize)]
-struct VersionOnly {
+struct Core {
     plugin: String,
     abi: u32,
+    target: String,
+}
+
+impl Core {
+    fn check(self, path: &Path) -> Result<(), LoadError> {
+        let (path, plugin) = (path.to_owned(), self.plugin);
+        if self.target != target() {
+            let (found, expected) = (self.target, target());
+            return Err(LoadError::Target { path, plugin, found, expected });
+        }
+        if self.abi != ABI_VERSION {
+            let (found, expected) = (self.abi, ABI_VERSION);
+            return Err(LoadError::Abi { path, plugin, found, expected });
+        }
+        Ok(())
+    }
 }
 
 /// What this program was built for.

@@ -1,6 +1,12 @@
 //! What crosses, without a second library: packets opened by who sealed them.
 
-use super::{ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export, manifest::Manifest};
+use serde_json::json;
+
+use super::{
+    ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export, manifest::Manifest, peer::AtHost,
+    wire::Unpacker,
+};
+use crate::anndata::Values;
 
 #[test]
 fn manifest_is_written_at_compile_time_and_read_back() {
@@ -30,7 +36,52 @@ fn versions_are_those_of_the_workspace() {
     };
     assert_eq!(version("tch"), TCH_VERSION);
     let setup = std::env::var_os("LIBTORCH").map(std::path::PathBuf::from).unwrap();
-    let header = setup.join("include/torch/csrc/api/include/torch/version.h");
+    let header = setup.join("include/torch/headeronly/version.h");
     let header = std::fs::read_to_string(header).unwrap();
-    assert!(header.contains(&format!("#define TORCH_VERSION \"{LIBTORCH_VERSION}")), "{header}");
+    let parts = ["MAJOR", "MINOR", "PATCH"].map(|part| {
+        let line = header.split_once(&format!("TORCH_VERSION_{part} ")).unwrap().1;
+        line.lines().next().unwrap().trim().to_owned()
+    });
+    assert_eq!(parts.join("."), LIBTORCH_VERSION);
+}
+
+#[test]
+fn what_does_not_fit_its_description_is_refused() {
+    #[track_caller]
+    fn check(wire: serde_json::Value, buffers: &[Values], expected: &str) {
+        let wire = serde_json::from_value(wire).unwrap();
+        let error = Unpacker { buffers, homes: &AtHost(None) }.element(wire).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
+    let one = [Values::from(vec![1.0f32])];
+    check(
+        json!({ "dense": { "shape": [2, 3], "values": 0 } }),
+        &one,
+        "array: expected shape [2, 3], found [1]",
+    );
+    check(
+        json!({ "dense": { "shape": [1u64 << 63, 2], "values": 0 } }),
+        &one,
+        "array: expected shape [9223372036854775808, 2], found [1]",
+    );
+    check(
+        json!({ "number": { "values": 4 } }),
+        &one,
+        "plugin boundary: expected an array of the packet, found number 4 of 1",
+    );
+    check(
+        json!({ "strings": { "shape": [1], "offsets": 0, "bytes": 0 } }),
+        &one,
+        "plugin boundary: expected an array of the dtype that its place demands, found float32",
+    );
+    check(
+        json!({ "sparse": { "format": "csr", "shape": [1, 1], "parts": [0, 0, 0] } }),
+        &one,
+        "sparse matrix 1×1, indices: expected int32 or int64, found float32",
+    );
+    check(
+        json!({ "backed": { "id": 0, "shape": [1, 1], "dtype": "float32" } }),
+        &one,
+        "plugin boundary: expected a port to the owner of the data, found none came with the request",
+    );
 }

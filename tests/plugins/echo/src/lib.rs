@@ -14,7 +14,9 @@ use scvi_framework::{
     params::{Args, ParamKind, ParamSpec},
     saved::SavedModel,
     serde_json::{Map, Value, json},
-    tch, typetag,
+    tch,
+    train::Ending,
+    typetag,
 };
 use serde::{Deserialize, Serialize};
 
@@ -159,7 +161,7 @@ impl DynModelClass for EchoClass {
             data_registry: field.location(),
             summary_stats: field.get_summary_stats(&state),
             state_registry: state,
-            field: Box::new(field),
+            field: Arc::new(field),
         };
         Ok(Registry {
             scvi_version: "1.4.2".into(),
@@ -207,21 +209,23 @@ impl DynModel for Echo {
         adata: &mut AnnData,
         args: &Args,
         observer: &mut dyn Observer,
-    ) -> Result<()> {
+    ) -> Result<Ending> {
         let (max_epochs, n_cells) = (3, 1000);
-        let mut steps = 0i64;
+        let (mut steps, mut ending) = (0i64, Ending::Complete);
         'epochs: for epoch in 0..max_epochs {
             for cells in 1..=n_cells {
                 let loss = if epoch == 2 { f64::NAN } else { 1.0 / (epoch as f64 + 3.0) };
                 observer.hear(&Event::Training { epoch, max_epochs, cells, n_cells, loss });
                 steps += 1;
                 if observer.cancelled() {
+                    ending = Ending::Cancelled;
                     break 'epochs;
                 }
             }
         }
         adata.set(Slot::Uns, "steps", Element::vector(vec![steps]))?;
-        fail_if_asked(args)
+        fail_if_asked(args)?;
+        Ok(ending)
     }
 
     fn query(
