@@ -1,14 +1,7 @@
-//! What is asked of every model, and that this one learns.
-#![allow(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
+//! What is asked of every model.
 
-use poisson_vae::{PoissonVae, PoissonVaeParams, PoissonVaeSetup};
-use scvi_framework::{
-    data::{Simulation, simulate},
-    model::{Model, Settings, Silent},
-    params::Params,
-    testkit,
-    train::TrainParams,
-};
+use poisson_vae::{PoissonVae, PoissonVaeSetup};
+use scvi_framework::{params::Params, testkit};
 
 #[test]
 fn conforms() {
@@ -19,16 +12,4 @@ fn conforms() {
 fn conforms_with_batches_in_a_layer() {
     let setup = PoissonVaeSetup { layer: Some("counts".into()), batch_key: Some("batch".into()) };
     testkit::conforms_with::<PoissonVae>(&setup.to_args());
-}
-
-#[test]
-fn it_learns() {
-    let mut adata = simulate(&Simulation { n_obs: 300, n_vars: 40, ..Default::default() }).unwrap();
-    let setup = PoissonVaeSetup { batch_key: Some("batch".into()), ..Default::default() };
-    let (params, settings) = (PoissonVaeParams::default(), Settings::default());
-    let mut model = Model::<PoissonVae>::new(&mut adata, &setup, &params, &settings).unwrap();
-    let params = TrainParams { max_epochs: Some(60), ..Default::default() };
-    model.train(&mut adata, &params, &mut Silent).unwrap();
-    let loss = &model.history()["reconstruction_loss_train"];
-    assert!(loss[59] < 0.9 * loss[0], "{loss:?}");
 }

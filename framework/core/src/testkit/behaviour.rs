@@ -14,6 +14,10 @@ use crate::{
 
 const EPOCHS: usize = 2;
 
+/// What to look at when random numbers differ.
+const ALONE: &str = "noise must come from `ctx.noise`, and no other test may draw random numbers in \
+                     this process meanwhile";
+
 /// What scvi-tools calls the parts of the loss, per epoch.
 const HISTORY: [&str; 9] = [
     "elbo_train",
@@ -54,7 +58,7 @@ fn trains_and_comes_back(class: &dyn DynModelClass, setup: &Args) -> Result<Brok
 
     let again = trained(class, setup, 0)?.0.save()?;
     if saved.weights != again.weights || saved.meta.history != again.meta.history {
-        broken.push("the same seed gives other weights: draw noise from `ctx.noise`".into());
+        broken.push(format!("the same seed gives other weights; {ALONE}"));
     }
     let other = trained(class, setup, 1)?.0.save()?;
     if saved.weights == other.weights {
@@ -71,7 +75,8 @@ fn trains_and_comes_back(class: &dyn DynModelClass, setup: &Args) -> Result<Brok
         let before = Answer::ask(model.as_ref(), &method, &mut adata)?;
         let after = Answer::ask(loaded.as_ref(), &method, &mut fresh)?;
         if before != after {
-            broken.push(format!("query `{}` answers otherwise after loading", method.name));
+            let name = &method.name;
+            broken.push(format!("query `{name}` answers otherwise after loading; {ALONE}"));
         }
         broken.extend(before.iter().flat_map(|answer| answer.flaws(&method.name)));
     }
