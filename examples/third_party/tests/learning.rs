@@ -12,7 +12,8 @@ use scvi_framework::{
 fn the_loss_falls() {
     let mut adata = simulate(&Simulation { n_obs: 300, n_vars: 40, ..Default::default() }).unwrap();
     let setup = PoissonVaeSetup { batch_key: Some("batch".into()), ..Default::default() };
-    let (params, settings) = (PoissonVaeParams::default(), Settings::default());
+    let settings = Settings { device: "cpu".into(), threads: Some(1), ..Default::default() };
+    let params = PoissonVaeParams::default();
     let mut model = Model::<PoissonVae>::new(&mut adata, &setup, &params, &settings).unwrap();
     let params = TrainParams { max_epochs: Some(60), ..Default::default() };
     model.train(&mut adata, &params, &mut Silent).unwrap();

@@ -1,11 +1,23 @@
 //! The suite finds what is wrong.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use indexmap::IndexMap;
 use serde_json::{Value, json};
 
-use super::arguments;
+use super::{arguments, behaviour};
 use crate::{
     Params,
+    anndata::{AnnData, DType, Dense, Element, Slot},
+    data::Registry,
+    error::{Error, Result},
+    model::{
+        DynModel, DynModelClass, MethodDescription, ModelDescription, Observer, OutputSpec,
+        Settings, Sink,
+    },
     params::{Args, ParamKind, ParamSpec, Params as _},
+    saved::{FORMAT_VERSION, ModelMeta, SavedModel},
+    train::Ending,
 };
 
 #[derive(Clone, Debug, Params)]
@@ -47,7 +59,7 @@ impl crate::params::Params for Careless {
     fn set(&mut self, _: &str, _: &Value) -> bool {
         true
     }
-    fn from_args(_: &Args) -> crate::Result<Self> {
+    fn from_args(_: &Args) -> Result<Self> {
         Ok(Self)
     }
 }
@@ -87,4 +99,117 @@ fn a_careless_table_is_found_out() {
             "init: an unknown argument is taken and forgotten",
         ]
     );
+}
+
+/// A model that does everything wrong that can be done without libtorch.
+struct Forgetful;
+
+struct ForgetfulModel(usize);
+
+impl ForgetfulModel {
+    /// No two are alike.
+    fn fresh() -> Box<dyn DynModel> {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        Box::new(Self(MADE.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+impl DynModelClass for Forgetful {
+    fn description(&self) -> ModelDescription {
+        let (name, about, args) = ("get_numbers".to_owned(), "Numbers.".to_owned(), Vec::new());
+        ModelDescription {
+            name: "Forgetful".into(),
+            about: String::new(),
+            setup: Vec::new(),
+            init: Vec::new(),
+            train: Vec::new(),
+            methods: vec![MethodDescription { name, about, args }],
+        }
+    }
+
+    fn setup_anndata(&self, _: &mut AnnData, _: &Args) -> Result<Registry> {
+        Err(Error::Poisoned)
+    }
+
+    fn create(
+        &self,
+        _: &mut AnnData,
+        setup: &Args,
+        _: &Args,
+        _: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        if setup.is_empty() { Err(Error::Poisoned) } else { Ok(ForgetfulModel::fresh()) }
+    }
+
+    fn load(&self, _: SavedModel, _: &Settings) -> Result<Box<dyn DynModel>> {
+        Ok(ForgetfulModel::fresh())
+    }
+}
+
+impl DynModel for ForgetfulModel {
+    fn class_name(&self) -> &str {
+        "Forgetful"
+    }
+
+    fn train(&mut self, _: &mut AnnData, _: &Args, _: &mut dyn Observer) -> Result<Ending> {
+        Ok(Ending::Complete)
+    }
+
+    fn query(
+        &self,
+        _: &str,
+        _: &mut AnnData,
+        _: &Args,
+        sink: &mut dyn Sink,
+        _: &mut dyn Observer,
+    ) -> Result<()> {
+        sink.begin(&OutputSpec {
+            name: "numbers".into(),
+            shape: vec![5],
+            dtype: DType::Float64,
+            place: (Slot::Obs, "numbers".into()),
+            columns: None,
+        })?;
+        sink.rows(Element::vector(vec![self.0 as f64, f64::NAN]))
+    }
+
+    fn save(&self) -> Result<SavedModel> {
+        let weight = Dense { shape: vec![1], values: vec![self.0 as f32].into() };
+        Ok(SavedModel {
+            meta: ModelMeta {
+                format_version: FORMAT_VERSION,
+                model_name: "Forgetful".into(),
+                plugin: None,
+                init_params: Args::new(),
+                registry: json!({}),
+                var_names: Vec::new(),
+                is_trained: true,
+                history: IndexMap::from([("elbo_train".to_owned(), vec![f64::INFINITY; 2])]),
+                train_indices: Vec::new(),
+                validation_indices: Vec::new(),
+                test_indices: Vec::new(),
+                notes: Vec::new(),
+            },
+            weights: IndexMap::from([("weight".to_owned(), weight)]),
+        })
+    }
+}
+
+#[test]
+fn a_model_that_does_everything_wrong_is_found_out() {
+    let setup = Args::from_iter([("batch_key".to_owned(), json!("batch"))]);
+    let broken = behaviour::check(&Forgetful, &setup).join("\n");
+    for expected in [
+        "the history has no `kl_local_train`",
+        "history `elbo_train` after 2 epochs is [inf, inf]",
+        "the same seed gives other weights",
+        "values of weights change by loading",
+        "query `get_numbers` answers otherwise after loading",
+        "result `numbers` of query `get_numbers` has 2 rows, and 5 were announced",
+        "result `numbers` of query `get_numbers` has values that are not finite",
+        "without setup argument `batch_key` it neither trains nor asks for it by name: the model \
+         crashed earlier",
+    ] {
+        assert!(broken.contains(expected), "`{expected}` is not in:\n{broken}");
+    }
 }
