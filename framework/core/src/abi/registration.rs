@@ -54,7 +54,12 @@ macro_rules! export_models {
         #[cfg(panic = "abort")]
         compile_error!("a plugin must be built with panic = \"unwind\"");
 
-        #[allow(unsafe_code, missing_docs, non_local_definitions)]
+        #[allow(
+            unsafe_code,
+            missing_docs,
+            non_local_definitions,
+            reason = "the door is the framework's, wherever this stands"
+        )]
         const _: () = {
             use $crate::abi::export as door;
 

@@ -82,7 +82,7 @@ impl<M: BaseModelClass> Model<M> {
         let manager = AnnDataManager::from_saved(M::fields(&setup), &meta.registry)?;
         settings.apply();
         let store = nn::Store::new(settings.device()?);
-        let n_batch = manager.summary_stats().n_batch() as usize;
+        let n_batch = manager.summary_stats().n_batch().max(1) as usize;
         let moments = (vec![0.0; n_batch], vec![1.0; n_batch]);
         let module = build::<M>(&params, &manager, moments, &store)?;
         store.load(&saved.weights)?;

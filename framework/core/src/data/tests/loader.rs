@@ -207,3 +207,16 @@ fn library_moments_are_of_the_logs_per_batch() {
     let expected = [moments(3.0, 8.0), moments(10.0, 1.0), (0.0, 0.0), (0.0, 1.0)];
     assert_eq!(mean.into_iter().zip(var).collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn without_a_batch_all_cells_are_one_and_without_counts_nothing_is_known() {
+    let x = Element::matrix(2, 2, vec![1i32, 2, 5, 5]).unwrap();
+    let (adata, mut registry) = registered(x);
+    registry.field_registries.shift_remove("batch");
+    let mean = (3f64.ln() + 10f64.ln()) / 2.0;
+    let variance = ((3f64.ln() - mean).powi(2) + (10f64.ln() - mean).powi(2)) / 2.0;
+    let expected = (vec![mean as f32], vec![variance as f32]);
+    assert_eq!(library_log_moments(&adata, &registry).unwrap(), expected);
+    registry.field_registries.shift_remove("X");
+    assert_eq!(library_log_moments(&adata, &registry).unwrap(), (vec![0.0], vec![1.0]));
+}
