@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{cache, process, setup, workspace::Workspace};
+use crate::{cache, files, licences, process, setup, workspace::Workspace};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -55,7 +55,14 @@ pub fn build(workspace: &Workspace, profile: &str) -> Result<PathBuf> {
         place(&built.join(library), &draft.join("lib/scvi/plugins").join(library), Way::Copy)?;
     }
     libraries(&workspace.deps().join("libtorch"), &draft)?;
-    place(&workspace.root.join("LICENSE"), &draft.join("share/licenses/scvi-rs"), Way::Copy)?;
+    let notices = draft.join("share/licenses");
+    place(&workspace.root.join("LICENSE"), &notices.join("scvi-rs"), Way::Copy)?;
+    let notices = notices.join("dependencies");
+    cache::create(&notices)?;
+    cache::write(&notices.join("packages.txt"), &licences::table(workspace)?)?;
+    for (name, file) in licences::texts(workspace)? {
+        place(&file, &notices.join(name), Way::Copy)?;
+    }
 
     starts(&draft.join("bin/scvi"))?;
     cache::remove(&dist)?;
@@ -80,7 +87,7 @@ fn libraries(libtorch: &Path, dist: &Path) -> Result<()> {
         if from == "licenses" && !folder.exists() {
             continue;
         }
-        for path in files(&folder)? {
+        for path in files::below(&folder)? {
             let below = path.strip_prefix(&folder)?;
             let is_library = path.to_string_lossy().contains(".so");
             if is_library || from == "licenses" {
@@ -89,22 +96,6 @@ fn libraries(libtorch: &Path, dist: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// All plain files below a folder; links are other names of them and are left out.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    for entry in entries {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            found.extend(files(&entry.path())?);
-        } else if kind.is_file() {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
 }
 
 fn place(from: &Path, to: &Path, way: Way) -> Result<()> {

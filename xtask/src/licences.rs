@@ -1,9 +1,11 @@
 //! Dependencies come under licences that let anybody use the binaries.
 
-use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::{process, workspace::Workspace};
+use crate::{files, process, workspace::Workspace};
 
 /// Licences that ask for no more than a notice; MPL-2.0 also for changes to its own files.
 const ALLOWED: &[&str] = &[
@@ -30,14 +32,7 @@ const READ_BY_HAND: &[(&str, &str)] = &[("hdf5-metno-src", "BSD-3-Clause")];
 /// # Errors
 /// Names each package whose licence is not allowed; also when Cargo.lock is not up to date.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    let json = process::output(workspace.cargo().args([
-        "metadata",
-        "--format-version=1",
-        "--locked",
-        "--filter-platform=x86_64-unknown-linux-gnu",
-    ]))?;
-    let metadata: Value = serde_json::from_str(&json)?;
-    let packages = metadata["packages"].as_array().context("cargo metadata lists packages")?;
+    let packages = packages(workspace)?;
     let refused: Vec<String> = packages.iter().filter_map(refusal).collect();
     ensure!(
         refused.is_empty(),
@@ -48,11 +43,73 @@ pub fn check(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// The licence files of all dependencies and of what they bundle, each with its place below
+/// `<name>-<version>/`: whoever hands on the binaries must hand on these.
+///
+/// # Errors
+/// When cargo does not know the dependencies, or a folder of theirs cannot be read.
+pub fn texts(workspace: &Workspace) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut texts = Vec::new();
+    for package in packages(workspace)?.iter().filter(|package| !package["source"].is_null()) {
+        let text = |key: &str| package[key].as_str().unwrap_or_default();
+        let folder =
+            Path::new(text("manifest_path")).parent().context("a manifest has a folder")?;
+        let name = PathBuf::from(format!("{}-{}", text("name"), text("version")));
+        for file in files::below(folder)?.into_iter().filter(|file| is_text(file)) {
+            texts.push((name.join(file.strip_prefix(folder)?), file.clone()));
+        }
+    }
+    Ok(texts)
+}
+
+/// A line for each dependency: some bring no licence file, but all say which licence it is.
+///
+/// # Errors
+/// When cargo does not know the dependencies.
+pub fn table(workspace: &Workspace) -> Result<String> {
+    let packages = packages(workspace)?;
+    let dependencies = packages.iter().filter(|package| !package["source"].is_null());
+    let lines = dependencies.map(|package| {
+        let text = |key: &str| package[key].as_str().unwrap_or_default();
+        let (name, version, repository) = (text("name"), text("version"), text("repository"));
+        let licence = licence(package).unwrap_or_default();
+        format!("{name} {version}: {licence}, {repository}\n")
+    });
+    Ok(lines.collect())
+}
+
+fn is_text(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+    let is_source =
+        [".RS", ".C", ".H", ".PY", ".CMAKE"].iter().any(|ending| name.ends_with(ending));
+    ["LICENSE", "LICENCE", "COPYING", "NOTICE"].iter().any(|word| name.starts_with(word))
+        && !is_source
+}
+
+/// The workspace's packages and all that they depend on, as cargo describes them.
+fn packages(workspace: &Workspace) -> Result<Vec<Value>> {
+    let json = process::output(workspace.cargo().args([
+        "metadata",
+        "--format-version=1",
+        "--locked",
+        "--filter-platform=x86_64-unknown-linux-gnu",
+    ]))?;
+    let mut metadata: Value = serde_json::from_str(&json)?;
+    let Value::Array(packages) = metadata["packages"].take() else {
+        bail!("cargo metadata lists no packages");
+    };
+    Ok(packages)
+}
+
 fn refusal(package: &Value) -> Option<String> {
     let name = package["name"].as_str().unwrap_or_default();
-    let by_hand = READ_BY_HAND.iter().find(|(known, _)| *known == name).map(|(_, l)| *l);
-    let licence = package["license"].as_str().or(by_hand).unwrap_or("(none given)");
+    let licence = licence(package).unwrap_or("(none given)");
     (!is_allowed(licence)).then(|| format!("  {name}: {licence}"))
+}
+
+fn licence(package: &Value) -> Option<&str> {
+    let by_hand = READ_BY_HAND.iter().find(|(name, _)| package["name"] == **name);
+    package["license"].as_str().or(by_hand.map(|(_, licence)| *licence))
 }
 
 /// Whether an SPDX expression can be satisfied by allowed licences; `/` is an old way to write OR.
@@ -109,7 +166,9 @@ fn take(words: &mut &[&str], word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_allowed;
+    use std::path::Path;
+
+    use super::{is_allowed, is_text};
 
     #[test]
     fn expressions_are_read_with_their_precedence() {
@@ -126,6 +185,16 @@ mod tests {
         for refused in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC", "MIT ISC", "(none given)"]
         {
             assert!(!is_allowed(refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn licence_texts_are_known_by_their_names() {
+        for name in ["LICENSE", "a/LICENSE-MIT", "COPYING.txt", "NOTICE", "Licence.md"] {
+            assert!(is_text(Path::new(name)), "{name}");
+        }
+        for name in ["README.md", "licences.rs", "license.py", "src/COPY"] {
+            assert!(!is_text(Path::new(name)), "{name}");
         }
     }
 }

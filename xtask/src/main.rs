@@ -10,6 +10,7 @@ mod cache;
 mod check;
 mod demo;
 mod dist;
+mod files;
 mod licences;
 mod prerequisites;
 mod process;

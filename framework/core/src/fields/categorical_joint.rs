@@ -32,11 +32,6 @@ impl CategoricalJointObsField {
         Self { registry_key: registry_key.into(), attr_keys: attr_keys.to_vec() }
     }
 
-    /// As a trait object.
-    pub fn boxed(self) -> Box<dyn AnnDataField> {
-        Box::new(self)
-    }
-
     /// Encodes every column, with `code` from its name.
     fn write(
         &self,

@@ -30,11 +30,6 @@ impl CategoricalObsField {
         Self { registry_key: registry_key.into(), attr_key: attr_key.map(str::to_owned) }
     }
 
-    /// As a trait object.
-    pub fn boxed(self) -> Box<dyn AnnDataField> {
-        Box::new(self)
-    }
-
     fn code_key(&self) -> String {
         format!("_scvi_{}", self.registry_key)
     }

@@ -33,11 +33,6 @@ impl LayerField {
         Self { allow_noncounts: allow, ..self }
     }
 
-    /// As a trait object.
-    pub fn boxed(self) -> Box<dyn AnnDataField> {
-        Box::new(self)
-    }
-
     /// The matrix in `adata`.
     ///
     /// # Errors

@@ -93,6 +93,57 @@ pub struct Transfer {
 }
 
 /// A kind of data that models can read: finds it, checks it, encodes it and remembers how.
+///
+/// A crate may add its own and use it in the fields of its models. It is written into saved models
+/// as JSON with the name of its type, so that two kinds must not share one.
+///
+/// ```
+/// use scvi_framework::{
+///     anndata::{AnnData, Slot},
+///     fields::{AttrLocation, FieldState, Transfer},
+///     prelude::*,
+///     serde::{Deserialize, Serialize},
+///     typetag,
+/// };
+///
+/// /// Where each cell lies on a slide, from obsm.
+/// #[derive(Debug, Serialize, Deserialize)]
+/// #[serde(crate = "scvi_framework::serde")]
+/// struct PositionField {
+///     key: String,
+/// }
+///
+/// #[typetag::serde]
+/// impl AnnDataField for PositionField {
+///     fn registry_key(&self) -> &str {
+///         "position"
+///     }
+///     fn location(&self) -> Option<AttrLocation> {
+///         Some(AttrLocation { attr_name: Slot::Obsm, attr_key: Some(self.key.clone()) })
+///     }
+///     fn validate_field(&self, adata: &AnnData) -> Result<()> {
+///         adata.get(Slot::Obsm, &self.key).map(|_| ())
+///     }
+///     fn register_field(&self, _: &mut AnnData) -> Result<FieldState> {
+///         Ok(FieldState::default()) // nothing to encode, nothing to remember
+///     }
+///     fn transfer_field(
+///         &self,
+///         _: &FieldState,
+///         target: &mut AnnData,
+///         _: Transfer,
+///     ) -> Result<FieldState> {
+///         self.register_field(target)
+///     }
+///     fn get_summary_stats(&self, _: &FieldState) -> SummaryStats {
+///         SummaryStats::default()
+///     }
+/// }
+///
+/// let field = PositionField { key: "spatial".into() }.boxed();
+/// let json = scvi_framework::serde_json::to_string(&field).unwrap();
+/// assert_eq!(json, r#"{"field":"PositionField","key":"spatial"}"#);
+/// ```
 #[typetag::serde(tag = "field")]
 pub trait AnnDataField: Debug + Send + Sync {
     /// The name under which the tensor reaches the module.
@@ -127,6 +178,14 @@ pub trait AnnDataField: Debug + Send + Sync {
 
     /// Statistics of the field, a function of the state alone.
     fn get_summary_stats(&self, state: &FieldState) -> SummaryStats;
+
+    /// As a trait object.
+    fn boxed(self) -> Box<dyn AnnDataField>
+    where
+        Self: Sized + 'static,
+    {
+        Box::new(self)
+    }
 }
 
 #[cfg(test)]

@@ -23,11 +23,6 @@ impl NumericalJointObsField {
     pub fn new(registry_key: &str, attr_keys: &[String]) -> Self {
         Self { registry_key: registry_key.into(), attr_keys: attr_keys.to_vec() }
     }
-
-    /// As a trait object.
-    pub fn boxed(self) -> Box<dyn AnnDataField> {
-        Box::new(self)
-    }
 }
 
 #[typetag::serde]

@@ -20,11 +20,6 @@ impl NumericalObsField {
     pub fn new(registry_key: &str, attr_key: Option<&str>) -> Self {
         Self { registry_key: registry_key.into(), attr_key: attr_key.map(str::to_owned) }
     }
-
-    /// As a trait object.
-    pub fn boxed(self) -> Box<dyn AnnDataField> {
-        Box::new(self)
-    }
 }
 
 #[typetag::serde]
