@@ -32,6 +32,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     }
     let cargo = || {
         let mut cargo = workspace.cargo();
+        // Tests run side by side, one per core; more threads in each would only spin.
+        cargo.env("OMP_NUM_THREADS", "1");
         match &python {
             Some(python) => cargo.env("SCVI_TEST_PYTHON", python),
             None => cargo.env_remove("SCVI_TEST_PYTHON"),

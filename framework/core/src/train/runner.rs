@@ -92,7 +92,8 @@ impl<M: BaseModule> Runner<'_, M> {
             {
                 observer.hear(&Event::Note {
                     text: format!(
-                        "early stopping after epoch {epoch}: {} has not improved on {:.3} for {} epochs",
+                        "early stopping after epoch {}: {} has not improved on {:.3} for {} epochs",
+                        epoch + 1,
                         params.early_stopping_monitor.word(),
                         patience.best(),
                         params.early_stopping_patience
