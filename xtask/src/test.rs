@@ -52,7 +52,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     process::run(tests.args(&args.filter))?;
     process::run(cargo().args(["test", "--workspace", "--doc"]).args(&args.filter))?;
     for example in standalone::examples(workspace)? {
-        process::run(example.cargo("test").args(&args.filter))?;
+        process::run(example.cargo("test").env("OMP_NUM_THREADS", "1").args(&args.filter))?;
     }
     Ok(())
 }
