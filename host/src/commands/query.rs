@@ -18,7 +18,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
         staged::check_file(path, plan.overwrite)?;
     }
     let saved = session.saved(&plan.dir)?;
-    let class = session.open(&saved.meta.model_name)?;
+    let class = session.class_of(&plan.dir, &saved)?;
     let description = class.description();
     let asked = kebab(&plan.method);
     let Some(method) = description.methods.iter().find(|m| kebab(&m.name) == asked) else {

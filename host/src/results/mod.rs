@@ -46,7 +46,7 @@ impl Output {
             "npz" => Ok(Self::Npz(path.into())),
             _ => Err(Error::Ending {
                 path: path.into(),
-                expected: ".h5ad, .csv, .tsv, .npz, or - for standard output",
+                expected: "one of .h5ad, .csv, .tsv, .npz, or - for standard output",
             }),
         }
     }
