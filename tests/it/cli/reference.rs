@@ -132,7 +132,7 @@ assert (dense(asked.X) == dense(answered.X)).all()
 for slot in ["layers", "obsm", "varm", "obsp", "varp", "uns"]:
     assert list(getattr(asked, slot)) == list(getattr(answered, slot)), slot
 answered.obsm["X_scVI"] = z
-sc.pp.neighbors(answered, use_rep="X_scVI")
+sc.pp.neighbors(answered, use_rep="X_scVI", method="gauss")
 "#;
 
 #[test]
