@@ -1,10 +1,8 @@
 //! `cargo xtask check`: what must hold before a change is taken, tests aside.
 
-use std::{fs, path::PathBuf};
-
 use anyhow::Result;
 
-use crate::{licences, process, setup, workspace::Workspace};
+use crate::{licences, process, setup, standalone, workspace::Workspace};
 
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
@@ -22,15 +20,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     for package in workspace.packages_in("framework") {
         process::run(cargo().args(["clippy", "--package", &package.name]).args(DENY_WARNINGS))?;
     }
-    for manifest in standalone_examples(workspace)? {
-        let manifest = manifest.display().to_string();
-        let target = workspace.target.join("examples");
-        process::run(
-            cargo()
-                .env("CARGO_TARGET_DIR", target)
-                .args(["clippy", "--all-targets", "--manifest-path", &manifest])
-                .args(DENY_WARNINGS),
-        )?;
+    for example in standalone::examples(workspace)? {
+        let mut clippy = example.cargo("clippy");
+        process::run(clippy.arg("--all-targets").args(DENY_WARNINGS))?;
+        let mut format = example.cargo("fmt");
+        process::run(format.arg("--check"))?;
     }
     process::run(cargo().env("RUSTDOCFLAGS", "-D warnings").args([
         "doc",
@@ -38,19 +32,4 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         "--no-deps",
     ]))?;
     process::run(cargo().args(["test", "--package", "scvi-tests", "--test", "it", "tidy::"]))
-}
-
-/// Manifests of the examples that play a third party: packages outside the workspace.
-fn standalone_examples(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    let mut manifests = Vec::new();
-    for entry in fs::read_dir(workspace.root.join("examples"))? {
-        let folder = entry?.path();
-        let is_member = workspace.packages.iter().any(|p| workspace.root.join(&p.folder) == folder);
-        let manifest = folder.join("Cargo.toml");
-        if manifest.exists() && !is_member {
-            manifests.push(manifest);
-        }
-    }
-    manifests.sort();
-    Ok(manifests)
 }

@@ -15,6 +15,7 @@ mod prerequisites;
 mod process;
 mod python;
 mod setup;
+mod standalone;
 mod test;
 mod workspace;
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 
-use crate::{process, python, setup, workspace::Workspace};
+use crate::{process, python, setup, standalone, workspace::Workspace};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -19,7 +19,8 @@ pub struct Args {
     filter: Option<String>,
 }
 
-/// Sets up, builds everything, runs unit, integration and documentation tests.
+/// Sets up, builds everything, runs unit, integration and documentation tests, and those of the
+/// examples outside the workspace.
 ///
 /// # Errors
 /// When something cannot be fetched or built, or a test fails.
@@ -31,6 +32,8 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     }
     let cargo = || {
         let mut cargo = workspace.cargo();
+        // Tests run side by side, one per core; more threads in each would only spin.
+        cargo.env("OMP_NUM_THREADS", "1");
         match &python {
             Some(python) => cargo.env("SCVI_TEST_PYTHON", python),
             None => cargo.env_remove("SCVI_TEST_PYTHON"),
@@ -47,7 +50,11 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         false => tests.args(["test", "--workspace", "--lib", "--bins", "--tests"]),
     };
     process::run(tests.args(&args.filter))?;
-    process::run(cargo().args(["test", "--workspace", "--doc"]).args(&args.filter))
+    process::run(cargo().args(["test", "--workspace", "--doc"]).args(&args.filter))?;
+    for example in standalone::examples(workspace)? {
+        process::run(example.cargo("test").args(&args.filter))?;
+    }
+    Ok(())
 }
 
 /// The interpreter for tests that compare with Python packages.

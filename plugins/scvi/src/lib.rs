@@ -1,20 +1,12 @@
 //! SCVI: a conditional variational autoencoder of single-cell counts, as a plugin.
+
 mod module;
 mod params;
 
 pub use module::ScviModule;
 pub use params::{ScviParams, ScviSetup};
 
-use scvi_framework::{
-    Result,
-    fields::{
-        AnnDataField, CategoricalJointObsField, CategoricalObsField, LayerField,
-        NumericalJointObsField, NumericalObsField,
-    },
-    model::{BaseModelClass, ModuleData},
-    nn,
-    registry_keys::REGISTRY_KEYS,
-};
+use scvi_framework::prelude::*;
 
 /// The model class.
 #[doc(alias = "SCVI")]
@@ -45,11 +37,13 @@ impl BaseModelClass for Scvi {
         ]
     }
 
-    fn module(params: &ScviParams, data: &ModuleData, path: &nn::Path) -> Result<ScviModule> {
+    fn module(
+        params: &ScviParams,
+        data: &ModuleData<'_>,
+        path: &nn::Path<'_>,
+    ) -> Result<ScviModule> {
         Ok(ScviModule::new(params, data, path))
     }
 }
 
-scvi_framework::export_plugin!(
-    Scvi => [get_latent_representation, get_elbo, get_reconstruction_error]
-);
+export_plugin!(Scvi => [get_latent_representation, get_elbo, get_reconstruction_error]);

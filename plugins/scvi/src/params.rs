@@ -1,10 +1,6 @@
 //! Arguments of SCVI, by their names in scvi-tools.
 
-use scvi_framework::{
-    Params,
-    distributions::GeneLikelihood,
-    nn::{BatchRepresentation, Dispersion, LatentDistribution, NormUse, VarActivation},
-};
+use scvi_framework::prelude::*;
 
 /// What SCVI reads from a data set.
 #[derive(Clone, Debug, PartialEq, Params)]

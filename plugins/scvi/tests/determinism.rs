@@ -12,7 +12,7 @@ use scvi_plugin_scvi::{Scvi, ScviParams, ScviSetup};
 fn trained(seed: i64) -> SavedModel {
     let mut adata = simulate(&Simulation { n_obs: 300, n_vars: 40, ..Default::default() }).unwrap();
     let setup = ScviSetup { batch_key: Some("batch".into()), ..Default::default() };
-    let settings = Settings { seed, device: "cpu".into(), ..Default::default() };
+    let settings = Settings { seed, device: "cpu".into(), threads: Some(1) };
     let mut model =
         Model::<Scvi>::new(&mut adata, &setup, &ScviParams::default(), &settings).unwrap();
     let params = TrainParams { max_epochs: Some(3), ..Default::default() };

@@ -1,7 +1,6 @@
 //! The loss of SCVI: its gradient against float64 finite differences for every option, cells without
 //! counts, several samples at once.
 #![allow(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
-#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element, Slot},

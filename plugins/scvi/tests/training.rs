@@ -27,7 +27,7 @@ fn trained(params: &TrainParams, settings: &Settings) -> (Model<Scvi>, AnnData) 
 }
 
 fn cpu() -> Settings {
-    Settings { device: "cpu".into(), ..Default::default() }
+    Settings { device: "cpu".into(), threads: Some(1), ..Default::default() }
 }
 
 #[test]
@@ -159,4 +159,103 @@ fn an_untrained_model_says_so() {
     let error =
         model.get_latent_representation(&mut adata, &Default::default(), &mut Silent).unwrap_err();
     assert_eq!(error.to_string(), "this SCVI model has not been trained; train it first");
+}
+
+#[test]
+fn early_stopping_says_which_metric_no_longer_improved() {
+    struct Notes(Vec<String>);
+    impl Observer for Notes {
+        fn hear(&mut self, event: &Event) {
+            if let Event::Note { text } = event {
+                self.0.push(text.clone());
+            }
+        }
+    }
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let params = TrainParams {
+        max_epochs: Some(40),
+        early_stopping: true,
+        early_stopping_patience: 2,
+        early_stopping_min_delta: 1e6,
+        ..Default::default()
+    };
+    let mut notes = Notes(Vec::new());
+    let ending = model.train(&mut adata, &params, &mut notes).unwrap();
+    assert_eq!(ending, Ending::EarlyStopping);
+    assert_eq!(model.history()["elbo_validation"].len(), 3, "one to compare with, two bad ones");
+    let note = notes.0.last().unwrap();
+    assert!(
+        note.starts_with("early stopping after epoch 3: elbo_validation has not improved on "),
+        "{note}"
+    );
+}
+
+#[test]
+fn watching_held_out_cells_needs_some() {
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let params = TrainParams { train_size: Some(1.0), early_stopping: true, ..Default::default() };
+    let error = model.train(&mut adata, &params, &mut Silent).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "argument `early_stopping_monitor`: expected a training metric, since no cells are held out \
+         (or a smaller train_size), found elbo_validation"
+    );
+}
+
+#[test]
+fn a_plateau_lowers_the_learning_rate_and_the_history_tells() {
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let params = TrainParams {
+        max_epochs: Some(4),
+        reduce_lr_on_plateau: true,
+        lr_threshold: 1e6,
+        lr_patience: 0,
+        ..Default::default()
+    };
+    model.train(&mut adata, &params, &mut Silent).unwrap();
+    let rates = &model.history()["lr-Adam"];
+    for (rate, expected) in rates.iter().zip([1e-3, 1e-3, 6e-4, 3.6e-4]) {
+        assert!((rate - expected).abs() < 1e-12, "{rates:?}");
+    }
+}
+
+#[test]
+fn the_split_can_be_given_and_training_goes_on_where_it_was() {
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let (train, test): (Vec<usize>, Vec<usize>) = ((0..200).collect(), (200..300).collect());
+    let split = scvi_framework::serde_json::json!([train, [], test]);
+    let params =
+        TrainParams { max_epochs: Some(2), external_indexing: Some(split), ..Default::default() };
+    model.train(&mut adata, &params, &mut Silent).unwrap();
+    let after_two = model.history()["elbo_train"].clone();
+    model.train(&mut adata, &params, &mut Silent).unwrap();
+    let meta = model.save().unwrap().meta;
+    assert_eq!(
+        (meta.train_indices, meta.validation_indices, meta.test_indices),
+        (train, vec![], test)
+    );
+    assert_eq!(meta.history["elbo_train"].len(), 4);
+    assert_eq!(meta.history["elbo_train"][..2], after_two);
+    assert!(
+        meta.history["reconstruction_loss_train"][3] < meta.history["reconstruction_loss_train"][0]
+    );
+}
+
+#[test]
+fn an_incomplete_split_is_refused() {
+    let mut adata = adata(300, 40);
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    let split = scvi_framework::serde_json::json!([[0, 1, 2], [2, 3]]);
+    let params = TrainParams { external_indexing: Some(split), ..Default::default() };
+    let error = model.train(&mut adata, &params, &mut Silent).unwrap_err().to_string();
+    assert!(error.contains("2"), "{error}");
 }
