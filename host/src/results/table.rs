@@ -20,14 +20,17 @@ use crate::{
 };
 
 /// Names of cells and genes, for the first column.
-struct Names {
+pub struct Names {
     obs: Option<Strings>,
     var: Option<Strings>,
+    asked: Option<Vec<usize>>,
 }
 
 impl Names {
-    fn of(adata: &AnnData) -> Self {
-        Self { obs: adata.obs_names().ok().cloned(), var: adata.var_names().ok().cloned() }
+    /// Those of `adata`; answers are about its cells `asked` where not about all.
+    pub fn of(adata: &AnnData, asked: Option<Vec<usize>>) -> Self {
+        let (obs, var) = (adata.obs_names().ok().cloned(), adata.var_names().ok().cloned());
+        Self { obs, var, asked }
     }
 
     /// Head and entries of the first column: names where the rows are all cells or all genes,
@@ -38,9 +41,18 @@ impl Names {
             Slot::Uns => ("row", &None),
             _ => ("obs_names", &self.obs),
         };
-        match names.as_ref().filter(|names| names.len() == n_rows) {
-            Some(names) => (head, names.iter().map(Into::into).collect()),
-            None => ("row", (0..n_rows).map(|i| i.to_string()).collect()),
+        match (names, &self.asked) {
+            (Some(names), _) if names.len() == n_rows => {
+                (head, names.iter().map(Into::into).collect())
+            }
+            (Some(names), Some(asked))
+                if head == "obs_names"
+                    && asked.len() == n_rows
+                    && asked.iter().all(|&row| row < names.len()) =>
+            {
+                (head, asked.iter().map(|&row| names.get(row).into()).collect())
+            }
+            _ => ("row", (0..n_rows).map(|i| i.to_string()).collect()),
         }
     }
 }
@@ -54,10 +66,10 @@ pub struct Table {
 }
 
 impl Table {
-    /// Answers about `adata`; standard output when there is no path.
-    pub fn new(path: Option<&Path>, separator: char, adata: &AnnData) -> Self {
+    /// Answers about things of these names; standard output when there is no path.
+    pub fn new(path: Option<&Path>, separator: char, names: Names) -> Self {
         let path = path.map(Into::into);
-        Self { path, separator, names: Names::of(adata), collector: Collector::default() }
+        Self { path, separator, names, collector: Collector::default() }
     }
 }
 
@@ -102,9 +114,9 @@ pub struct Json {
 }
 
 impl Json {
-    /// Answers about `adata`.
-    pub fn new(adata: &AnnData) -> Self {
-        Self { names: Names::of(adata), collector: Collector::default() }
+    /// Answers about things of these names.
+    pub fn new(names: Names) -> Self {
+        Self { names, collector: Collector::default() }
     }
 }
 

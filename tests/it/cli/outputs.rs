@@ -45,6 +45,14 @@ fn parsed(text: &str) -> f64 {
 }
 
 #[test]
+fn some_rows_keep_their_names() {
+    let place = Place::with_model();
+    let table = place.scvi("query m get-elbo --no-return-mean --indices 7,3 --out -").says("").out;
+    let names: Vec<&str> = table.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(names, ["obs_names", "cell_7", "cell_3"]);
+}
+
+#[test]
 fn one_number_is_a_table_too() {
     let place = Place::with_model();
     let elbo = place.scvi("query m get-elbo --out -").says("").out;

@@ -27,10 +27,10 @@ pub struct NonCounts {
 }
 
 /// Whether values look like logarithms of normalised counts: most of those that are not zero have a
-/// fraction, and none is larger than a logarithm of counts can be.
+/// fraction, and the largest is what a logarithm of counts can be.
 pub fn looks_log_normalised(n_fractional: usize, n_nonzero: usize, max: f64) -> bool {
-    const LARGEST: f64 = 20.0; // the logarithm of 500 million
-    2 * n_fractional > n_nonzero && max < LARGEST
+    let logarithms = 1.0..20.0; // up to that of 500 million
+    2 * n_fractional > n_nonzero && logarithms.contains(&max)
 }
 
 impl NonCounts {
