@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use scvi_framework::{abi::Fault, params::nearest};
 
-use crate::error::HostError;
+use crate::{error::HostError, term};
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -25,6 +25,20 @@ pub enum Error {
     /// A data set cannot be read or written.
     #[error(transparent)]
     H5ad(#[from] scvi_h5ad::Error),
+    /// A saved model whose plugin is not here.
+    #[error(
+        "{}: {}{source}; get the plugin and name its folder with --plugin-dir",
+        dir.display(),
+        plugin.as_ref().map(|(name, version)| format!("saved by plugin {name} {version}, which is not here: ")).unwrap_or_default()
+    )]
+    NoPlugin {
+        /// The model's folder.
+        dir: PathBuf,
+        /// Name and version of the plugin, where the model names it.
+        plugin: Option<(String, String)>,
+        /// Which models there are.
+        source: Box<HostError>,
+    },
     /// A method that the model does not have.
     #[error("{model} has no method `{name}`{}; it has {}", did_you_mean(name, known), known.join(", "))]
     UnknownMethod {
@@ -57,17 +71,8 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
-    /// A folder that is no saved model would be replaced.
-    #[error(
-        "{} holds no saved model; --overwrite replaces only saved models, so name another folder",
-        path.display()
-    )]
-    NotAModel {
-        /// The folder.
-        path: PathBuf,
-    },
     /// An output file whose kind is not known.
-    #[error("{}: cannot tell the kind of file; expected one of {expected}", path.display())]
+    #[error("{}: cannot tell the kind of file; expected {expected}", path.display())]
     Ending {
         /// The file.
         path: PathBuf,
@@ -134,8 +139,8 @@ impl Error {
             // Help goes to standard output, complaints to standard error.
             Self::Usage(e) => drop(e.print()),
             Self::NobodyReads => {}
-            Self::Interrupted { .. } => eprintln!("{self}"),
-            _ => eprintln!("error: {self}"),
+            Self::Interrupted { .. } => term::tell(&self.to_string()),
+            _ => term::tell(&format!("error: {self}")),
         }
     }
 }

@@ -28,11 +28,7 @@ pub fn write(
     file: &Path,
     copy: Option<&AnnData>,
 ) -> Result<()> {
-    let overwrite = match overwrite {
-        Overwrite::Refuse => folder::Overwrite::Refuse,
-        Overwrite::Replace => folder::Overwrite::Replace,
-    };
-    folder::write_with(dir, model, overwrite, |staging| {
+    folder::write_with(dir, model, overwrite.into(), |staging| {
         if let Some(adata) = copy {
             files::write_h5ad(&staging.join(folder::ADATA), adata)?;
         }

@@ -15,7 +15,7 @@ pub fn watch() {
             if REQUESTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(130);
             }
-            eprintln!("\nstopping after this step; Ctrl-C again aborts at once");
+            crate::term::tell("\nstopping after this step; Ctrl-C again aborts at once");
         };
         // Without a handler Ctrl-C ends the program, which is the system's way.
         drop(ctrlc::set_handler(handler));

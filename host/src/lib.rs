@@ -33,7 +33,7 @@ use session::Session;
 pub fn run(argv: Vec<OsString>) -> ExitCode {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        eprintln!("error: scvi itself is at fault ({place}); please report this");
+        term::tell(&format!("error: scvi itself is at fault ({place}); please report this"));
     }));
     let done = panic::catch_unwind(|| try_run(&argv));
     match done {

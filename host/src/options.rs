@@ -140,7 +140,7 @@ impl Bound {
         let on = arg.action(ArgAction::SetTrue).overrides_with(self.off_id());
         let off = Arg::new(self.off_id()).long(format!("no-{}", self.long)).help_heading(heading);
         let off = off.action(ArgAction::SetTrue).overrides_with(self.id());
-        let text = self.spec.help.trim();
+        let text = self.spec.help.trim().trim_end_matches('.');
         match self.spec.default {
             Value::Bool(true) => {
                 vec![on.hide(true), off.help(format!("Turn off (on by default): {text}"))]

@@ -177,11 +177,9 @@ impl Scan {
 
     fn method(&self, model: ModelDescription) -> Result<Specs> {
         let Some(name) = self.positionals.get(1) else {
-            let width = model.methods.iter().map(|m| m.name.len()).max().unwrap_or(0);
-            let lines = model
-                .methods
-                .iter()
-                .map(|m| format!("  {:width$}  {}\n", kebab(&m.name), m.about.trim()));
+            let methods = model.methods.iter();
+            let lines =
+                methods.map(|m| format!("  {}\n      {}\n", kebab(&m.name), m.about.trim()));
             let after_help = format!("Methods of {}:\n{}", model.name, lines.collect::<String>());
             return Ok(Specs { after_help: Some(after_help), ..Specs::default() });
         };

@@ -11,6 +11,7 @@ use crate::{
     progress::Show,
     results::Output,
     staged::Overwrite,
+    term,
 };
 
 /// What to do, and how to talk about it.
@@ -172,14 +173,14 @@ impl Ui {
     /// Says on standard error what was done.
     pub fn say(&self, text: impl AsRef<str>) {
         if self.detail >= Detail::Normal {
-            eprintln!("{}", text.as_ref());
+            term::tell(text.as_ref());
         }
     }
 
     /// Says on standard error what is being done, to those who want to know.
     pub fn step(&self, text: impl AsRef<str>) {
         if self.detail >= Detail::Verbose {
-            eprintln!("{}", text.as_ref());
+            term::tell(text.as_ref());
         }
     }
 }

@@ -38,7 +38,7 @@ impl Progress {
     pub fn new(show: Show) -> Self {
         interrupt::watch();
         let on_terminal = io::stderr().is_terminal();
-        Self { show, bar: None, on_terminal, lines: Lines::default() }
+        Self { show, bar: None, on_terminal, lines: Lines::from_now() }
     }
 
     /// Takes the bar off the terminal.
@@ -50,8 +50,8 @@ impl Progress {
 
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| term::tell(line)),
+            None => term::tell(line),
         }
     }
 
@@ -110,27 +110,30 @@ impl Drop for Progress {
 }
 
 /// One line per epoch, or per several when there are many.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lines {
-    start: Option<Instant>,
+    start: Instant,
 }
 
 impl Lines {
+    fn from_now() -> Self {
+        Self { start: Instant::now() }
+    }
+
     fn training(
-        &mut self,
+        &self,
         epoch: usize,
         max_epochs: usize,
         cells: usize,
         n_cells: usize,
         loss: f64,
     ) -> Option<String> {
-        let start = *self.start.get_or_insert_with(Instant::now);
         let (done, every) = (epoch + 1, max_epochs.div_ceil(LINES).max(1));
         let shown = epoch == 0 || done == max_epochs || done.is_multiple_of(every);
         if cells < n_cells || !shown {
             return None;
         }
-        let seconds = start.elapsed().as_secs_f64();
+        let seconds = self.start.elapsed().as_secs_f64();
         let rate = (done * n_cells) as f64 / seconds.max(1e-9);
         let left = ((max_epochs - done) * n_cells) as f64 / rate;
         let width = max_epochs.to_string().len();
@@ -148,8 +151,8 @@ mod tests {
     use super::*;
 
     fn shown(max_epochs: usize) -> Vec<usize> {
-        let mut lines = Lines::default();
-        let mut epoch_has_line = |e: &usize| {
+        let lines = Lines::from_now();
+        let epoch_has_line = |e: &usize| {
             assert_eq!(lines.training(*e, max_epochs, 5, 10, 1.0), None);
             lines.training(*e, max_epochs, 10, 10, 1.0).is_some()
         };
@@ -166,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_line_says_epoch_loss_speed_and_time() {
-        let line = Lines::default().training(7, 30, 10, 10, 1256.934).unwrap();
+        let line = Lines::from_now().training(7, 30, 10, 10, 1256.934).unwrap();
         assert!(line.starts_with("epoch  8/30  loss 1256.93  "), "{line}");
         assert!(line.ends_with(" s left") && line.contains(" cells/s  "), "{line}");
     }

@@ -15,7 +15,7 @@ use scvi_framework::{
 
 use crate::{
     error::HostError,
-    failure::Result,
+    failure::{Error, Result},
     parse::Describe,
     plugins::{discover, search_path},
     registry::{Models, Origin},
@@ -106,6 +106,20 @@ impl Session {
         Ok(self.search(&[]).open(name)?)
     }
 
+    /// The class of the model saved in `dir`.
+    ///
+    /// # Errors
+    /// As [`Session::open`], naming the plugin that wrote the model when there is none.
+    pub fn class_of(&self, dir: &Path, saved: &SavedModel) -> Result<Arc<dyn DynModelClass>> {
+        self.search(&[]).open(&saved.meta.model_name).map_err(|source| match source {
+            HostError::UnknownModel { .. } => {
+                let (dir, plugin) = (dir.into(), saved.meta.plugin.clone());
+                Error::NoPlugin { dir, plugin, source: Box::new(source) }
+            }
+            other => other.into(),
+        })
+    }
+
     /// Name and version of the plugin that has the model `name`.
     pub fn plugin_of(&self, name: &str) -> Option<(String, String)> {
         let found = self.listed().into_iter().find(|m| m.name == name)?;
@@ -134,7 +148,7 @@ impl Describe for Session {
     fn saved(&self, plugin_dirs: &[PathBuf], dir: &Path) -> Result<ModelDescription> {
         self.search(plugin_dirs);
         let saved = Session::saved(self, dir)?;
-        Ok(self.open(&saved.meta.model_name)?.description())
+        Ok(self.class_of(dir, &saved)?.description())
     }
 
     fn simulation(&self, iid: bool) -> Vec<ParamSpec> {

@@ -1,11 +1,12 @@
 //! Output files that appear whole or not at all.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
+use scvi_framework::saved::folder;
 use tempfile::{Builder, NamedTempFile};
 
 use crate::failure::{Error, Result};
@@ -17,6 +18,15 @@ pub enum Overwrite {
     Refuse,
     /// Yes.
     Replace,
+}
+
+impl From<Overwrite> for folder::Overwrite {
+    fn from(overwrite: Overwrite) -> Self {
+        match overwrite {
+            Overwrite::Refuse => Self::Refuse,
+            Overwrite::Replace => Self::Replace,
+        }
+    }
 }
 
 impl From<bool> for Overwrite {
@@ -60,15 +70,10 @@ pub fn check_file(path: &Path, overwrite: Overwrite) -> Result<()> {
 /// As [`check`], for a model's folder: only a saved model or an empty folder is ever replaced.
 ///
 /// # Errors
-/// As [`check`], and [`Error::NotAModel`].
+/// As [`check`], and when the folder holds anything else.
 pub fn check_model(path: &Path, overwrite: Overwrite) -> Result<()> {
     check(path, overwrite)?;
-    if !path.exists() {
-        return Ok(());
-    }
-    let is_model = ["model.json", "model.pt"].iter().any(|name| path.join(name).is_file());
-    let is_empty = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    if is_model || is_empty { Ok(()) } else { Err(Error::NotAModel { path: path.into() }) }
+    Ok(folder::check(path, overwrite.into())?)
 }
 
 /// A file being written beside the place where it will be.
@@ -119,6 +124,8 @@ fn parent(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -132,8 +139,8 @@ mod tests {
         check_model(&out, Overwrite::Replace)?;
         fs::write(out.join("thesis.txt"), "…").unwrap();
         let message = check_model(&out, Overwrite::Replace).unwrap_err().to_string();
-        assert!(message.contains("holds no saved model"), "{message}");
-        fs::write(out.join("model.json"), "{}").unwrap();
+        assert!(message.contains("holds more than a saved model: thesis.txt"), "{message}");
+        fs::rename(out.join("thesis.txt"), out.join("model.json")).unwrap();
         check_model(&out, Overwrite::Replace)
     }
 

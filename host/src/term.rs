@@ -16,6 +16,11 @@ pub fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(stdout_error)
 }
 
+/// Says a line on standard error; nobody is told when even that fails, and the work goes on.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Writes JSON to standard output.
 ///
 /// # Errors

@@ -188,12 +188,12 @@ pub enum Error {
     },
     /// The loss is not a number.
     #[error(
-        "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back where the epoch began. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"
+        "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back in its last good state. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"
     )]
     NonFiniteLoss {
-        /// Epoch, from 0.
+        /// Epoch, from 1.
         epoch: usize,
-        /// Optimiser step, from 0.
+        /// Optimiser step since training began, from 1.
         step: usize,
         /// The first tensor that is not finite.
         tensor: String,
@@ -232,7 +232,7 @@ pub enum Error {
     #[error(
         "{}: no saved model here; expected a folder with model.json and model.safetensors, or with model.pt as scvi-tools writes it; present: {}",
         path.display(),
-        list(present)
+        first(present, 5)
     )]
     NoSavedModel {
         /// The place.
@@ -365,13 +365,17 @@ impl Error {
 
 /// Names joined for a message; "(none)" when there are none, cut after twenty.
 pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
-    const SHOWN: usize = 20;
+    first(names, 20)
+}
+
+/// As [`list`], cut after `n_shown`.
+fn first<T: AsRef<str>>(names: &[T], n_shown: usize) -> String {
     if names.is_empty() {
         return "(none)".into();
     }
-    let mut shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let mut shown: Vec<&str> = names.iter().take(n_shown).map(AsRef::as_ref).collect();
     let rest = format!("… ({} in all)", names.len());
-    if names.len() > SHOWN {
+    if names.len() > n_shown {
         shown.push(&rest);
     }
     shown.join(", ")

@@ -19,6 +19,12 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// There is no file of that name.
+    #[error("{}: no such file", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is something else altogether.
     #[error("{}: not an .h5ad file: expected HDF5, found {found}", path.display())]
     NotHdf5 {

@@ -52,7 +52,7 @@ impl At {
     /// What HDF5 could not read.
     pub fn damaged(&self, reason: impl ToString) -> Error {
         let (path, element) = (self.path(), self.shown());
-        Error::Damaged { path, element, reason: reason.to_string() }
+        Error::Damaged { path, element, reason: plain(&reason.to_string()) }
     }
 
     /// What is readable but not right.
@@ -285,4 +285,10 @@ pub fn vlen(text: &str) -> Result<VarLenUnicode, String> {
 pub fn descriptor(container: &Container, at: &At) -> Result<Option<Td>> {
     let datatype = container.dtype().map_err(|e| at.damaged(e))?;
     Ok(datatype.to_descriptor().ok())
+}
+
+/// What the system says, where HDF5 passes it on among addresses and sizes; else all that it says.
+pub fn plain(reason: &str) -> String {
+    let quoted = reason.split_once("error message = '").and_then(|(_, rest)| rest.split_once('\''));
+    quoted.map_or(reason, |(message, _)| message).to_owned()
 }

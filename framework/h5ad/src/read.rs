@@ -99,7 +99,10 @@ pub fn read(path: &Path, options: ReadOptions) -> Result<AnnData> {
 fn open(path: &Path) -> Result<File> {
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
     let mut start = Vec::new();
-    let mut file = fs::File::open(path).map_err(io("open"))?;
+    let mut file = fs::File::open(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => Error::NoFile { path: path.to_owned() },
+        _ => io("open")(source),
+    })?;
     file.by_ref().take(4096).read_to_end(&mut start).map_err(io("read"))?;
     file.rewind().map_err(io("read"))?;
     if let Some(at) = heap::damaged(&mut file).map_err(io("read"))? {

@@ -15,7 +15,7 @@ use crate::{
     backed::OnDisk,
     error::{Error, Result},
     ffi,
-    node::{At, vlen},
+    node::{At, plain, vlen},
     opaque::Kept,
 };
 
@@ -334,5 +334,5 @@ fn attribute<T: H5Type>(location: &Location, name: &str, value: &T, at: &At) -> 
 
 fn wrong(at: &At, reason: impl ToString) -> Error {
     let element = at.element.strip_prefix('/').unwrap_or("/").to_owned();
-    Error::Write { path: at.path(), element, reason: reason.to_string() }
+    Error::Write { path: at.path(), element, reason: plain(&reason.to_string()) }
 }

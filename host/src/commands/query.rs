@@ -1,12 +1,12 @@
 //! `scvi query`: ask a saved model about a data set.
 
-use scvi_framework::model::Settings;
+use scvi_framework::{model::Settings, params::Args};
 
 use crate::{
     failure::{Error, Result},
     files, folder, interrupt,
     options::kebab,
-    plan::{Format, Query, Ui},
+    plan::{Query, Ui},
     progress::Progress,
     session::Session,
     staged,
@@ -18,7 +18,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
         staged::check_file(path, plan.overwrite)?;
     }
     let saved = session.saved(&plan.dir)?;
-    let class = session.open(&saved.meta.model_name)?;
+    let class = session.class_of(&plan.dir, &saved)?;
     let description = class.description();
     let asked = kebab(&plan.method);
     let Some(method) = description.methods.iter().find(|m| kebab(&m.name) == asked) else {
@@ -33,7 +33,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     let mut adata = files::read_h5ad(&file)?;
     let model = class.load(saved, settings)?;
     // The answer goes into the data set as it was read, not as the model registers it.
-    let mut answer = plan.output.open(&adata, ui.format == Format::Json)?;
+    let mut answer = plan.output.open(&adata, rows_asked(&plan.args), ui.format)?;
     let mut progress = Progress::new(ui.show);
     let asked = model.query(&method.name, &mut adata, &plan.args, answer.sink(), &mut progress);
     progress.finish();
@@ -45,4 +45,10 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
         ui.say(line);
     }
     Ok(())
+}
+
+/// The rows asked about, by the argument that all methods on rows have; `None` for all.
+fn rows_asked(args: &Args) -> Option<Vec<usize>> {
+    let rows = args.get("indices")?.as_array()?;
+    rows.iter().map(|row| Some(row.as_u64()? as usize)).collect()
 }

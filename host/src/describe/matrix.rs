@@ -3,6 +3,7 @@
 use scvi_framework::{
     Result,
     anndata::{Element, SparseFormat, Values},
+    data::counts::looks_log_normalised,
     serde_json::{Value, json},
     with_values,
 };
@@ -101,6 +102,9 @@ impl Matrix {
         let Seen { fractions, negative, not_finite, .. } = self.seen;
         match (not_finite, negative, fractions) {
             (0, 0, 0) => "counts".into(),
+            (0, 0, n) if looks_log_normalised(n, self.seen.nonzero, self.seen.max) => {
+                "no counts: looks log-normalised".into()
+            }
             (0, 0, _) => "no counts: fractions".into(),
             (0, _, _) => "no counts: negative values".into(),
             (n, _, _) => format!("no counts: {} not finite", term::count(n, "value")),

@@ -35,10 +35,10 @@ AnnData object with n_obs × n_vars = 4 × 2
     obs: 'batch', 'depth', 'cell_type'
     layers: 'counts'
 
- Matrix             Kind                  Non-zero   Range       Holds                  Empty cells
-─────────────────────────────────────────────────────────────────────────────────────────────────────
- X                  dense float32 array   37.5 %     0 to 2.25   no counts: fractions   1
- layers['counts']   Csr float32 matrix    37.5 %     0 to 7      counts                 1
+ Matrix             Kind                  Non-zero   Range       Holds                             Empty cells
+────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+ X                  dense float32 array   37.5 %     0 to 2.25   no counts: looks log-normalised   1
+ layers['counts']   CSR float32 matrix    37.5 %     0 to 7      counts                            1
 
  Column of obs   Kind                          Categories   Largest   Smallest   Could be
 ───────────────────────────────────────────────────────────────────────────────────────────

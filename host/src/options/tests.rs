@@ -138,7 +138,7 @@ Model:
       --n-latent <N>                About n_latent [default: 10] [at least 1]
       --latent-distribution <WORD>  About latent_distribution [default: normal] [possible values:
                                     normal, ln]
-      --no-use-observed-lib-size    Turn off (on by default): About use_observed_lib_size.
+      --no-use-observed-lib-size    Turn off (on by default): About use_observed_lib_size
 ";
     assert!(help.ends_with(expected), "{help}");
 }

@@ -144,7 +144,7 @@ fn help_of_a_model_shows_everything_under_headings() {
 fn help_of_a_saved_model_lists_its_methods() {
     let help = try_parse("scvi query m --plugin-dir p --help").unwrap_err().to_string();
     assert!(
-        help.contains("Methods of Toy:\n  get-latent-representation  The latent space."),
+        help.contains("Methods of Toy:\n  get-latent-representation\n      The latent space."),
         "{help}"
     );
 }

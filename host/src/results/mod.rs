@@ -14,7 +14,10 @@ use scvi_framework::{
 
 use collect::Gathered;
 
-use crate::failure::{Error, Result};
+use crate::{
+    failure::{Error, Result},
+    plan::Format,
+};
 
 /// A kind of output, with its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,7 @@ impl Output {
             "npz" => Ok(Self::Npz(path.into())),
             _ => Err(Error::Ending {
                 path: path.into(),
-                expected: ".h5ad, .csv, .tsv, .npz, or - for standard output",
+                expected: "one of .h5ad, .csv, .tsv, .npz, or - for standard output",
             }),
         }
     }
@@ -59,19 +62,25 @@ impl Output {
         }
     }
 
-    /// Begins to take the answer about `adata`.
+    /// Begins to take the answer about `adata`, or about its rows `asked` where not about all.
     ///
     /// # Errors
     /// When the file cannot be made.
-    pub fn open(&self, adata: &AnnData, json: bool) -> Result<Box<dyn Answer>> {
+    pub fn open(
+        &self,
+        adata: &AnnData,
+        asked: Option<Vec<usize>>,
+        format: Format,
+    ) -> Result<Box<dyn Answer>> {
+        let names = || table::Names::of(adata, asked);
         Ok(match self {
             Self::H5ad(path) => Box::new(dataset::DataSet::new(path, adata)),
             Self::Table(path, separator) => {
-                Box::new(table::Table::new(Some(path), *separator, adata))
+                Box::new(table::Table::new(Some(path), *separator, names()))
             }
             Self::Npz(path) => Box::new(npz::Npz::create(path)?),
-            Self::Stdout if json => Box::new(table::Json::new(adata)),
-            Self::Stdout => Box::new(table::Table::new(None, '\t', adata)),
+            Self::Stdout if format == Format::Json => Box::new(table::Json::new(names())),
+            Self::Stdout => Box::new(table::Table::new(None, '\t', names())),
         })
     }
 }

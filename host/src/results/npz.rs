@@ -10,7 +10,7 @@ use scvi_framework::{
     anndata::{DType, Element, Values},
     model::{OutputSpec, Sink},
 };
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
 
 use super::{
     Answer,
@@ -26,9 +26,27 @@ use crate::{
 pub struct Npz {
     path: PathBuf,
     staged: Staged,
-    zip: ZipWriter<BufWriter<std::fs::File>>,
+    zip: Archive,
     open: Option<(OutputSpec, usize)>,
     told: Vec<String>,
+}
+
+type Writer = ZipWriter<BufWriter<std::fs::File>>;
+
+/// Dropped without its end: that would be written to a file that nobody will see, with complaints
+/// on standard error where the disk is full.
+struct Archive(Option<Writer>);
+
+impl Archive {
+    fn writer(&mut self) -> &mut Writer {
+        self.0.as_mut().expect("only `finish` takes it, and takes all")
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        std::mem::forget(self.0.take());
+    }
 }
 
 impl Npz {
@@ -41,6 +59,7 @@ impl Npz {
         let mut staged = Staged::create(path)?;
         let file = staged.file().try_clone().map_err(failed)?;
         let zip = ZipWriter::new(BufWriter::with_capacity(1 << 20, file));
+        let zip = Archive(Some(zip));
         Ok(Self { path: path.into(), staged, zip, open: None, told: Vec::new() })
     }
 
@@ -71,10 +90,10 @@ impl Sink for Npz {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(true);
-        let started = self.zip.start_file(format!("{}.npy", spec.name), options);
+        let started = self.zip.writer().start_file(format!("{}.npy", spec.name), options);
         started
-            .map_err(io::Error::from)
-            .and_then(|()| self.zip.write_all(&header(spec)))
+            .map_err(refused)
+            .and_then(|()| self.zip.writer().write_all(&header(spec)))
             .map_err(|e| self.failed(e))?;
         self.open = Some((spec.clone(), 0));
         Ok(())
@@ -84,7 +103,7 @@ impl Sink for Npz {
         let Some((spec, seen)) = &mut self.open else { return Err(out_of_turn()) };
         let block = dense(spec, block)?;
         *seen += block.values.len();
-        write_values(&mut self.zip, &block.values).map_err(|e| self.failed(e))
+        write_values(self.zip.writer(), &block.values).map_err(|e| self.failed(e))
     }
 }
 
@@ -95,13 +114,22 @@ impl Answer for Npz {
 
     fn finish(mut self: Box<Self>) -> Result<Vec<String>> {
         self.close_array()?;
-        let Self { path, mut staged, zip, told, .. } = *self;
+        let Self { path, mut staged, mut zip, told, .. } = *self;
         let failed = |source| Error::Write { path: path.clone(), source };
-        let buffer = zip.finish().map_err(|e| failed(e.into()))?;
-        buffer.into_inner().map_err(|e| failed(e.into_error()))?;
+        if let Some(writer) = zip.0.take() {
+            let buffer = writer.finish().map_err(|e| failed(refused(e)))?;
+            buffer.into_inner().map_err(|e| failed(e.into_error()))?;
+        }
         staged.file().seek(SeekFrom::End(0)).map_err(failed)?;
         staged.commit()?;
         Ok(told)
+    }
+}
+
+fn refused(error: ZipError) -> io::Error {
+    match error {
+        ZipError::Io(source) => source,
+        other => other.into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers as one table with a row per cell (or gene), names first.
 
 use std::{
-    io::{BufWriter, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     path::{Path, PathBuf},
 };
 
@@ -20,14 +20,17 @@ use crate::{
 };
 
 /// Names of cells and genes, for the first column.
-struct Names {
+pub struct Names {
     obs: Option<Strings>,
     var: Option<Strings>,
+    asked: Option<Vec<usize>>,
 }
 
 impl Names {
-    fn of(adata: &AnnData) -> Self {
-        Self { obs: adata.obs_names().ok().cloned(), var: adata.var_names().ok().cloned() }
+    /// Those of `adata`; answers are about its cells `asked` where not about all.
+    pub fn of(adata: &AnnData, asked: Option<Vec<usize>>) -> Self {
+        let (obs, var) = (adata.obs_names().ok().cloned(), adata.var_names().ok().cloned());
+        Self { obs, var, asked }
     }
 
     /// Head and entries of the first column: names where the rows are all cells or all genes,
@@ -38,9 +41,18 @@ impl Names {
             Slot::Uns => ("row", &None),
             _ => ("obs_names", &self.obs),
         };
-        match names.as_ref().filter(|names| names.len() == n_rows) {
-            Some(names) => (head, names.iter().map(Into::into).collect()),
-            None => ("row", (0..n_rows).map(|i| i.to_string()).collect()),
+        match (names, &self.asked) {
+            (Some(names), _) if names.len() == n_rows => {
+                (head, names.iter().map(Into::into).collect())
+            }
+            (Some(names), Some(asked))
+                if head == "obs_names"
+                    && asked.len() == n_rows
+                    && asked.iter().all(|&row| row < names.len()) =>
+            {
+                (head, asked.iter().map(|&row| names.get(row).into()).collect())
+            }
+            _ => ("row", (0..n_rows).map(|i| i.to_string()).collect()),
         }
     }
 }
@@ -54,10 +66,10 @@ pub struct Table {
 }
 
 impl Table {
-    /// Answers about `adata`; standard output when there is no path.
-    pub fn new(path: Option<&Path>, separator: char, adata: &AnnData) -> Self {
+    /// Answers about things of these names; standard output when there is no path.
+    pub fn new(path: Option<&Path>, separator: char, names: Names) -> Self {
         let path = path.map(Into::into);
-        Self { path, separator, names: Names::of(adata), collector: Collector::default() }
+        Self { path, separator, names, collector: Collector::default() }
     }
 }
 
@@ -71,7 +83,11 @@ impl Answer for Table {
         let results = collector.finish()?;
         let frame = Frame::of(&results, &names)?;
         let Some(path) = path else {
-            let mut out = BufWriter::new(std::io::stdout().lock());
+            if io::stdout().is_terminal() {
+                term::print(&frame.aligned())?;
+                return Ok(Vec::new());
+            }
+            let mut out = BufWriter::new(io::stdout().lock());
             frame
                 .write(&mut out, separator)
                 .and_then(|()| out.flush())
@@ -98,9 +114,9 @@ pub struct Json {
 }
 
 impl Json {
-    /// Answers about `adata`.
-    pub fn new(adata: &AnnData) -> Self {
-        Self { names: Names::of(adata), collector: Collector::default() }
+    /// Answers about things of these names.
+    pub fn new(names: Names) -> Self {
+        Self { names, collector: Collector::default() }
     }
 }
 
@@ -172,18 +188,49 @@ impl<'a> Frame<'a> {
         Ok(Self { head, index, columns })
     }
 
-    fn write(&self, out: &mut impl Write, separator: char) -> std::io::Result<()> {
+    fn write(&self, out: &mut impl Write, separator: char) -> io::Result<()> {
         let mut csv = WriterBuilder::new().delimiter(separator as u8).from_writer(out);
         let single = self.index.is_empty() && self.head.is_empty();
         let head = (!single).then_some(self.head);
-        csv.write_record(head.into_iter().chain(self.columns.iter().map(|c| c.0.as_str())))?;
+        let heads = head.into_iter().chain(self.columns.iter().map(|c| c.0.as_str()));
+        csv.write_record(heads).map_err(refused)?;
         for row in 0..if single { 1 } else { self.index.len() } {
             let name = (!single).then(|| self.index[row].clone());
             let cells =
                 self.columns.iter().map(|(_, v, first, stride)| text(v, first + row * stride));
-            csv.write_record(name.into_iter().chain(cells))?;
+            csv.write_record(name.into_iter().chain(cells)).map_err(refused)?;
         }
         csv.flush()
+    }
+
+    /// For a terminal: columns one below the other, numbers shortened.
+    fn aligned(&self) -> String {
+        let head = (self.head.to_owned(), self.index.clone());
+        let n_rows = self.index.len().max(1);
+        let mut columns = if self.index.is_empty() { vec![] } else { vec![head] };
+        columns.extend(self.columns.iter().map(|(name, values, first, stride)| {
+            let cells = (0..n_rows).map(|row| short(values, first + row * stride));
+            (name.clone(), cells.collect())
+        }));
+        let width = |(name, cells): &(String, Vec<String>)| {
+            cells.iter().chain([name]).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = columns.iter().map(width).collect();
+        let line = |cells: Vec<&String>| {
+            let mut line = String::new();
+            for (i, (cell, width)) in cells.into_iter().zip(&widths).enumerate() {
+                line += &match i {
+                    0 => format!("{cell:<width$}"),
+                    _ => format!("  {cell:>width$}"),
+                };
+            }
+            line.trim_end().to_owned() + "\n"
+        };
+        let mut text = line(columns.iter().map(|(name, _)| name).collect());
+        for row in 0..n_rows {
+            text += &line(columns.iter().map(|(_, cells)| &cells[row]).collect());
+        }
+        text
     }
 }
 
@@ -194,6 +241,23 @@ fn column_name(result: &Gathered, j: usize, among_others: bool) -> String {
         (Some(own), _) if !among_others => own,
         (own, 2) => format!("{}_{}", spec.name, own.unwrap_or_else(|| j.to_string())),
         _ => spec.name.clone(),
+    }
+}
+
+fn refused(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => source,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+/// A number as people read it.
+fn short(values: &Values, i: usize) -> String {
+    match values {
+        Values::Float16(_) | Values::Float32(_) | Values::Float64(_) => {
+            term::number(values.get_f64(i))
+        }
+        whole => text(whole, i),
     }
 }
 

@@ -22,7 +22,7 @@ fn spec(name: &str, shape: &[usize]) -> OutputSpec {
 
 /// Three cells in two blocks.
 fn answer(output: &Output, specs: &[OutputSpec]) -> Result<Vec<String>> {
-    let mut answer = output.open(&adata(), false)?;
+    let mut answer = output.open(&adata(), None, Format::Text)?;
     for spec in specs {
         let sink = answer.sink();
         sink.begin(spec)?;
@@ -45,6 +45,16 @@ fn tables_have_names_first() {
     assert_eq!(told, [format!("wrote obsm['X_qz'] (3 × 2) to {}", path.display())]);
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(text, "obs_names,qz_0,qz_1\na,1,2\nb,3,4.5\nc,5,0.1\n");
+}
+
+#[test]
+fn rows_asked_for_keep_their_names() {
+    let (_dir, output, path) = place("l.csv");
+    let mut answer = output.open(&adata(), Some(vec![2, 0]), Format::Text).unwrap();
+    answer.sink().begin(&spec("qz", &[2, 1])).unwrap();
+    answer.sink().rows(Element::matrix(2, 1, vec![1.0f32, 2.0]).unwrap()).unwrap();
+    answer.finish().unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "obs_names,qz_0\nc,1\na,2\n");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_loss_that_is_no_number_names_its_origin_and_keeps_the_last_good_state() {
     let before = model.save().unwrap().weights;
     let params = TrainParams { max_epochs: Some(2), lr: 1e30, ..Default::default() };
     let error = model.train(&mut adata, &params, &mut Silent).unwrap_err().to_string();
-    assert!(error.starts_with("the loss is not finite in epoch 0, step "), "{error}");
+    assert!(error.starts_with("the loss is not finite in epoch 1, step "), "{error}");
     assert!(error.contains("first bad tensor: "), "{error}");
     let after = model.save().unwrap().weights;
     assert_eq!(before.len(), after.len());

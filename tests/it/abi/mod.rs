@@ -13,7 +13,7 @@ use std::{
 use scvi_framework::{abi::Plugin, model::DynModelClass};
 
 /// The shared library of the test plugin `name`, built by cargo for these tests.
-fn library(name: &str) -> PathBuf {
+pub fn library(name: &str) -> PathBuf {
     let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
     let file = format!("{}scvi_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
     let found = [deps.join(&file), deps.parent().unwrap().join(&file)];
@@ -27,7 +27,7 @@ fn echo() -> Arc<dyn DynModelClass> {
 }
 
 /// Copies the library `name` to `to`, replacing every `old` by the equally long `new`.
-fn patched(name: &str, to: &Path, old: &[u8], new: &[u8]) -> PathBuf {
+pub fn patched(name: &str, to: &Path, old: &[u8], new: &[u8]) -> PathBuf {
     assert_eq!(old.len(), new.len());
     let mut bytes = fs::read(library(name)).unwrap();
     let places: Vec<usize> =

@@ -27,6 +27,7 @@ struct WireRegistry {
 
 #[derive(Deserialize)]
 struct WireField {
+    #[serde(with = "crate::data::location")]
     data_registry: Option<AttrLocation>,
     state_registry: FieldState,
     summary_stats: SummaryStats,

@@ -162,7 +162,7 @@ impl Element {
             Self::Strings(_) => "string array".into(),
             Self::Categorical(c) => format!("categorical of {}", c.categories.kind()),
             Self::Nullable(n) => format!("nullable {}", n.values.kind()),
-            Self::Sparse(s) => format!("{:?} {} matrix", s.format, s.data.dtype().name()),
+            Self::Sparse(s) => format!("{} {} matrix", s.format.name(), s.data.dtype().name()),
             Self::DataFrame(_) => "data frame".into(),
             Self::Mapping(_) => "mapping".into(),
             Self::Scalar(Scalar::Number(v)) => format!("{} scalar", v.dtype().name()),

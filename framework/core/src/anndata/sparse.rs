@@ -13,6 +13,16 @@ pub enum SparseFormat {
     Csc,
 }
 
+impl SparseFormat {
+    /// What it is called: `CSR` or `CSC`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csr => "CSR",
+            Self::Csc => "CSC",
+        }
+    }
+}
+
 /// A compressed sparse matrix, in the layout of scipy: `indices` and `data` of row (column) `i` are
 /// those at `indptr[i]..indptr[i + 1]`.
 #[derive(Clone, Debug, PartialEq)]

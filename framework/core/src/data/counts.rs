@@ -18,8 +18,19 @@ pub struct NonCounts {
     pub n_fractional: usize,
     /// Those that are missing or infinite.
     pub n_not_finite: usize,
+    /// Whole numbers above zero, where others are no counts.
+    pub n_whole: usize,
+    /// The largest value.
+    pub max: f64,
     /// Cell, gene and value of the first of them in order of storage.
     pub first: (usize, usize, f64),
+}
+
+/// Whether values look like logarithms of normalised counts: most of those that are not zero have a
+/// fraction, and the largest is what a logarithm of counts can be.
+pub fn looks_log_normalised(n_fractional: usize, n_nonzero: usize, max: f64) -> bool {
+    let logarithms = 1.0..20.0; // up to that of 500 million
+    2 * n_fractional > n_nonzero && logarithms.contains(&max)
 }
 
 impl NonCounts {
@@ -30,6 +41,12 @@ impl NonCounts {
 
     /// In which way they are none, for messages.
     pub fn wrong(&self) -> String {
+        let n_nonzero = self.n_fractional + self.n_whole;
+        if self.n_fractional == self.n_bad()
+            && looks_log_normalised(self.n_fractional, n_nonzero, self.max)
+        {
+            return "fractional and look log-normalised".into();
+        }
         let kinds = [
             (self.n_not_finite, "missing or infinite"),
             (self.n_negative, "negative"),
@@ -55,8 +72,13 @@ pub fn check(matrix: &Element, what: &str) -> Result<Option<NonCounts>> {
             if b.iter().all(|&v| is_count(v)) {
                 return Ok(());
             }
-            for (i, &value) in b.iter().enumerate().filter(|(_, v)| !is_count(**v)) {
-                let value = value.to_f64();
+            for (i, &value) in b.iter().enumerate() {
+                let (count, value) = (is_count(value), value.to_f64());
+                found.max = found.max.max(value);
+                if count {
+                    found.n_whole += usize::from(value > 0.0);
+                    continue;
+                }
                 if found.n_bad() == 0 {
                     let (cell, gene) = block.position(i);
                     found.first = (row + cell, gene, value);

@@ -18,6 +18,7 @@ pub use library::library_log_moments;
 pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
 pub use manager::AnnDataManager;
 pub use permutation::permutation;
+pub(crate) use registry::location;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
 pub use simulation::{Simulation, simulate};
 pub use split::{DataSplitter, Split};

@@ -135,7 +135,7 @@ impl Registry {
 }
 
 /// Where an empty field lies is written `{}`.
-mod location {
+pub(crate) mod location {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::{anndata::Slot, fields::AttrLocation};

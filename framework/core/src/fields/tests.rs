@@ -345,8 +345,8 @@ fn check_counts(adata: &AnnData, layer: Option<&str>, expected: &str) {
 
 #[test]
 fn what_is_no_counts_is_refused_and_counts_elsewhere_are_named() {
-    let found = "X holds no counts: 17 of 18 stored values are fractional; first 0.6931471824645996 \
-                 in cell `c0`, gene `g1`";
+    let found = "X holds no counts: 17 of 18 stored values are fractional and look log-normalised; \
+                 first 0.6931471824645996 in cell `c0`, gene `g1`";
     let mut adata = with_x(logged());
     let go_on = "give raw counts, or --allow-noncounts to use these values as they are";
     check_counts(&adata, None, &format!("{found}; {go_on}"));

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     fields::Transfer,
     nn,
-    params::{Args, Params},
+    params::Params,
     registry_keys::MANAGER_UUID,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
     train::{Ending, History, TrainParams},
@@ -77,7 +77,13 @@ impl<M: BaseModelClass> Model<M> {
             return Err(Error::Kind { what: "saved model".into(), expected, found });
         }
         let setup_args = meta.registry.get("setup_args").and_then(|v| v.as_object());
-        let setup = M::Setup::from_args(setup_args.unwrap_or(&Args::new()))?;
+        let mut setup_args = setup_args.cloned().unwrap_or_default();
+        if meta.plugin.is_none() {
+            // scvi-tools before 1.0 wrote the arguments of other models' set-up too.
+            let known = M::Setup::specs();
+            setup_args.retain(|name, _| known.iter().any(|spec| spec.name == *name));
+        }
+        let setup = M::Setup::from_args(&setup_args)?;
         let params = M::Params::from_args(&meta.init_params)?;
         let manager = AnnDataManager::from_saved(M::fields(&setup), &meta.registry)?;
         settings.apply();
@@ -108,8 +114,8 @@ impl<M: BaseModelClass> Model<M> {
     /// Trains on a data set; history goes on where it was, the optimiser starts afresh.
     ///
     /// # Errors
-    /// When arguments or data are wrong; [`Error::NonFiniteLoss`], the model then being where the
-    /// epoch began.
+    /// When arguments or data are wrong; [`Error::NonFiniteLoss`], the model then being in its last
+    /// good state.
     pub fn train(
         &mut self,
         adata: &mut AnnData,

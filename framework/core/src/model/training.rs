@@ -47,9 +47,9 @@ pub(super) fn train<M: BaseModelClass>(
     };
     let ending = runner.run(&mut model.history, observer);
     model.split = split;
-    let ending = ending?;
-    model.is_trained = true;
-    Ok(ending)
+    // Also when training failed later: the model is back where its last good epoch ended.
+    model.is_trained |= ending.is_ok() || model.history.values().any(|epochs| !epochs.is_empty());
+    ending
 }
 
 fn splitter(params: &TrainParams, seed: i64) -> Result<DataSplitter> {

@@ -112,6 +112,14 @@ pub fn read(dir: &Path) -> Result<SavedModel> {
     Ok(SavedModel { meta, weights })
 }
 
+/// Checks, before any work is done, that a model may be written to `dir`.
+///
+/// # Errors
+/// As [`write_with`] when something is there that may not be replaced.
+pub fn check(dir: &Path, overwrite: Overwrite) -> Result<()> {
+    Place::of(dir)?.check_free(overwrite)
+}
+
 /// Puts back a folder whose replacement was interrupted before the new one was in place. Does
 /// nothing in all other cases.
 ///

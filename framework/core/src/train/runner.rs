@@ -43,8 +43,8 @@ impl<M: BaseModule> Runner<'_, M> {
     /// Trains, adding an entry per epoch to each metric of `history`.
     ///
     /// # Errors
-    /// [`Error::NonFiniteLoss`], with the parameters put back to where the epoch began; errors of
-    /// the module and the loader.
+    /// [`Error::NonFiniteLoss`], with parameters and history put back to where the last good epoch
+    /// began; errors of the module and the loader.
     pub fn run(&self, history: &mut History, observer: &mut dyn Observer) -> Result<Ending> {
         self.check()?;
         let params = self.params;
@@ -56,14 +56,22 @@ impl<M: BaseModule> Runner<'_, M> {
         let mut plateau = Plateau::new(params);
         let mut step = 0;
 
+        let mut states: Vec<(_, History)> = Vec::new(); // where this epoch and the last one began
         for epoch in 0..self.max_epochs {
-            let last_good = self.store.weights()?;
+            states.drain(..states.len().saturating_sub(1));
+            states.push((self.store.weights()?, history.clone()));
+            let first_step = step;
             let trained = self.epoch(epoch, &mut step, &kl, &mut adam, observer);
             let sums = match trained {
                 Ok(Some(sums)) => sums,
                 Ok(None) => return Ok(Ending::Cancelled),
                 Err(error) => {
-                    self.store.load(&last_good)?;
+                    // A first step that fails says that the epoch began badly.
+                    let last_good = if step == first_step { states.first() } else { states.last() };
+                    if let Some((weights, as_it_was)) = last_good {
+                        self.store.load(weights)?;
+                        history.clone_from(as_it_was);
+                    }
                     return Err(error);
                 }
             };
@@ -130,7 +138,7 @@ impl<M: BaseModule> Runner<'_, M> {
             }
             if !loss.loss.double_value(&[]).is_finite() {
                 let tensor = nonfinite::origin(&batch, self.store, &loss);
-                return Err(Error::NonFiniteLoss { epoch, step: *step, tensor });
+                return Err(Error::NonFiniteLoss { epoch: epoch + 1, step: *step + 1, tensor });
             }
             adam.step();
             sums.add(&loss);

@@ -47,8 +47,8 @@ fn iid_layouts_hold_the_same_values() {
     let sums = |a: &AnnData| counts::row_sums(a.x().unwrap(), "X").unwrap();
     assert_eq!(sums(&dense), sums(&csr));
     assert_eq!(sums(&dense), sums(&csc));
-    assert_eq!(csr.x().unwrap().kind(), "Csr int64 matrix");
-    assert_eq!(csc.x().unwrap().kind(), "Csc int64 matrix");
+    assert_eq!(csr.x().unwrap().kind(), "CSR int64 matrix");
+    assert_eq!(csc.x().unwrap().kind(), "CSC int64 matrix");
     let p = SyntheticIid {
         rna_dist: RnaDist::Normal,
         dropout_ratio: 1.0,
@@ -71,7 +71,7 @@ fn simulated_counts_are_sparse_counts_with_the_density_asked_for() {
     for density in [0.05, 0.16, 0.5] {
         let adata = simulate(&Simulation { density, ..small() }).unwrap();
         let x = adata.x().unwrap();
-        assert_eq!(x.kind(), "Csr float32 matrix");
+        assert_eq!(x.kind(), "CSR float32 matrix");
         assert!(counts::is_counts(x));
         assert!(counts::empty_cells(x).unwrap().is_empty());
         let Element::Sparse(sparse) = x else { panic!("counts are sparse") };

@@ -1,0 +1,86 @@
+//! Training that does not come to its end.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+};
+
+use super::Place;
+
+/// A training of many epochs that has begun, and what it says.
+fn training(place: &Place) -> (Child, BufReader<std::process::ChildStderr>) {
+    let words = "train SCVI s.h5ad --batch-key batch --max-epochs 100000 --out m --threads 1";
+    let mut child = place.command(words).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.starts_with("epoch      1/100000  loss "), "{line}");
+    (child, said)
+}
+
+fn signal(child: &Child, name: &str) {
+    let done = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(done.success());
+}
+
+#[test]
+fn ctrl_c_keeps_the_model() {
+    let place = Place::new();
+    let (mut child, mut said) = training(&place);
+    signal(&child, "-INT");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let lines: Vec<&str> = rest.lines().filter(|line| !line.starts_with("epoch ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "",
+            "stopping after this step; Ctrl-C again aborts at once",
+            "stopped; the model is kept in m"
+        ]
+    );
+    assert_eq!(place.names(), ["m", "s.h5ad"]);
+    let shown = place.scvi("show m").says("").out;
+    assert!(shown.contains("\n trained    yes, "), "{shown}");
+    place.scvi("query m get-latent-representation --out l.csv -q").says("");
+}
+
+#[test]
+fn a_killed_training_leaves_nothing() {
+    let place = Place::new();
+    let (mut child, _said) = training(&place);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    assert_eq!(place.names(), ["s.h5ad"]);
+}
+
+#[test]
+fn a_loss_that_is_no_number_at_once_keeps_nothing() {
+    let place = Place::new();
+    place.scvi("train SCVI s.h5ad --max-epochs 3 --lr 1e30 --threads 1 --out m").fails(
+        1,
+        "the loss is not finite in epoch 1, step 2; first bad tensor: parameter \
+         `z_encoder.encoder.fc_layers.Layer 0.1.running_var`. The model is back in its last good \
+         state. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val",
+    );
+    assert_eq!(place.names(), ["s.h5ad"]);
+}
+
+/// The weight of the divergence grows until gradients are too large for floats.
+#[test]
+fn a_loss_that_is_no_number_later_keeps_the_last_good_state() {
+    let place = Place::new();
+    let words = "train SCVI s.h5ad --batch-key batch --batch-size 180 --max-epochs 400 --lr 1e-5 \
+                 --max-kl-weight 1e38 --threads 1 --out m";
+    let ran = place.scvi(words);
+    let begin = "error: the loss is not finite in epoch ";
+    assert!(ran.err.starts_with(begin), "{}", ran.err);
+    assert!(ran.err.contains("; first bad tensor: parameter `"), "{}", ran.err);
+    let end = "--gradient-clip-val\n  the last good state is kept in m\n";
+    assert!(ran.err.ends_with(end), "{}", ran.err);
+    assert_eq!((ran.code, place.names()), (Some(1), vec!["m".into(), "s.h5ad".into()]));
+    let elbo = place.scvi("query m get-elbo --out -").says("").out;
+    let elbo: f64 = elbo.lines().nth(1).unwrap().parse().unwrap();
+    assert!(elbo.is_finite() && elbo > -1000.0, "{elbo}");
+}
