@@ -48,7 +48,7 @@ fn what_is_no_hdf5_is_named() {
         fs::write(&path, bytes).unwrap();
         path
     };
-    check(&folder.path().join("absent.h5ad"), "absent.h5ad: no such file");
+    check(&folder.path().join("absent.h5ad"), "no such file");
     check(folder.path(), "read: Is a directory");
     let begin = "not an .h5ad file: expected HDF5, found";
     check(&file("a", b""), &format!("{begin} an empty file"));
