@@ -138,6 +138,8 @@ pub mod model;
 pub mod nn;
 pub mod params;
 pub mod prelude;
+#[cfg(test)]
+mod reference_python;
 pub mod registry_keys;
 pub mod saved;
 #[cfg(any(test, feature = "testkit"))]

@@ -189,10 +189,7 @@ print(json.dumps({
 "#;
 
 fn scvi_tools(given: &Value) -> Option<Value> {
-    let Some(python) = std::env::var_os("SCVI_TEST_PYTHON") else {
-        println!("skipped: SCVI_TEST_PYTHON names no Python with scvi-tools");
-        return None;
-    };
+    let python = crate::reference_python::with("scvi")?;
     let mut command = Command::new(python);
     command.args(["-c", SCVI_TOOLS]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();

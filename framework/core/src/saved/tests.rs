@@ -100,12 +100,7 @@ fn same_model_gives_same_bytes() {
 
 #[test]
 fn python_reads_the_weights() {
-    let Some(python) = env::var_os("SCVI_TEST_PYTHON") else {
-        return eprintln!("skipped: SCVI_TEST_PYTHON is not set");
-    };
-    if !Command::new(&python).args(["-c", "import safetensors"]).status().unwrap().success() {
-        return eprintln!("skipped: the Python has no package safetensors");
-    }
+    let Some(python) = crate::reference_python::with("safetensors") else { return };
     let parent = temporary();
     let dir = parent.path().join("model");
     folder::write(&dir, &model(10), Overwrite::Refuse).unwrap();
