@@ -19,7 +19,7 @@ use crate::{
 ///
 /// ```
 /// use scvi_framework::{anndata::{AnnData, DataFrame, Element, Slot}, data::AnnDataManager};
-/// use scvi_framework::{fields::LayerField, params::Args, registry_keys::REGISTRY_KEYS};
+/// use scvi_framework::{fields::{AnnDataField, LayerField}, params::Args, registry_keys::REGISTRY_KEYS};
 ///
 /// let mut adata = AnnData::new(DataFrame::new(["c1", "c2"]), DataFrame::new(["g1"]));
 /// adata.set(Slot::X, "", Element::matrix(2, 1, vec![3.0f32, 0.0])?)?;
