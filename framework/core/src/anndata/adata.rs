@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
+
 use super::{DataFrame, Element, Mapping, Strings};
 use crate::error::{Error, Result};
 
@@ -59,6 +61,9 @@ pub struct Raw {
 }
 
 /// A data set: a matrix of cells by genes and everything known about both. Clones share memory.
+///
+/// A multi-modal one (Python's MuData) is a data set without a matrix of its own whose modalities
+/// are data sets: `obs` are the cells of all modalities, `var` the features of all.
 #[derive(Clone, Debug)]
 pub struct AnnData {
     x: Option<Element>,
@@ -72,6 +77,7 @@ pub struct AnnData {
     uns: Mapping,
     raw: Option<Raw>,
     extra: Mapping,
+    modalities: IndexMap<String, AnnData>,
     touched: Vec<(Slot, String)>,
 }
 
@@ -90,6 +96,7 @@ impl AnnData {
             uns: Mapping::new(),
             raw: None,
             extra: Mapping::new(),
+            modalities: IndexMap::new(),
             touched: Vec::new(),
         }
     }
@@ -153,6 +160,40 @@ impl AnnData {
     /// The same, to be changed.
     pub fn extra_mut(&mut self) -> &mut Mapping {
         &mut self.extra
+    }
+
+    /// The modalities by name; none in a data set of one kind of measurement.
+    pub fn modalities(&self) -> &IndexMap<String, AnnData> {
+        &self.modalities
+    }
+
+    /// The modality `key`.
+    ///
+    /// # Errors
+    /// [`Error::MissingElement`], listing those that are there.
+    pub fn modality(&self, key: &str) -> Result<&AnnData> {
+        self.modalities.get(key).ok_or_else(|| self.no_modality(key))
+    }
+
+    /// The modality `key`, to be changed.
+    ///
+    /// # Errors
+    /// As [`AnnData::modality`].
+    pub fn modality_mut(&mut self, key: &str) -> Result<&mut AnnData> {
+        if !self.modalities.contains_key(key) {
+            return Err(self.no_modality(key));
+        }
+        Ok(&mut self.modalities[key])
+    }
+
+    /// Puts a modality in its place, replacing what was there.
+    pub fn set_modality(&mut self, key: &str, modality: AnnData) {
+        self.modalities.insert(key.into(), modality);
+    }
+
+    fn no_modality(&self, key: &str) -> Error {
+        let present = self.modalities.keys().cloned().collect();
+        Error::MissingElement { slot: "mod", key: key.into(), present }
     }
 
     /// All elements of a slot by name; for [`Slot::X`] use [`AnnData::x`].

@@ -17,7 +17,7 @@ use crate::{
 pub fn library_log_moments(adata: &AnnData, registry: &Registry) -> Result<(Vec<f32>, Vec<f32>)> {
     let given = |key: &str| {
         let (_, place) = registry.data_registry().find(|(known, _)| *known == key)?;
-        Some(adata.get(place.attr_name, place.attr_key.as_deref().unwrap_or_default()))
+        Some(place.find(adata))
     };
     let n_batch = registry.summary_stats().n_batch().max(1) as usize;
     let Some(counts) = given(REGISTRY_KEYS.x).transpose()? else {

@@ -14,7 +14,7 @@ use tch::Tensor;
 
 use super::{Batch, Registry, permutation::shuffle, rows::Rows};
 use crate::{
-    anndata::{AnnData, Element, Slot},
+    anndata::{AnnData, Element},
     error::{Error, Result},
     fields::numbers,
     registry_keys::REGISTRY_KEYS,
@@ -100,12 +100,8 @@ impl AnnDataLoader {
         }
         let mut sources = Vec::new();
         for (key, location) in registry.data_registry() {
-            let name = location.attr_key.as_deref().unwrap_or_default();
-            let element = adata.get(location.attr_name, name)?;
-            let what = match location.attr_name {
-                Slot::X => "X".into(),
-                slot => format!("{}[{name:?}]", slot.name()),
-            };
+            let element = location.find(adata)?;
+            let what = location.to_string();
             let found = element.shape();
             if found.first() != Some(&n_obs) {
                 return Err(Error::Shape { what, expected: vec![n_obs], found });

@@ -142,6 +142,8 @@ pub(crate) mod location {
 
     #[derive(Deserialize)]
     struct Partial {
+        #[serde(default)]
+        mod_key: Option<String>,
         attr_name: Option<Slot>,
         attr_key: Option<String>,
     }
@@ -159,7 +161,7 @@ pub(crate) mod location {
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<AttrLocation>, D::Error> {
-        let Partial { attr_name, attr_key } = Partial::deserialize(deserializer)?;
-        Ok(attr_name.map(|attr_name| AttrLocation { attr_name, attr_key }))
+        let Partial { mod_key, attr_name, attr_key } = Partial::deserialize(deserializer)?;
+        Ok(attr_name.map(|attr_name| AttrLocation { mod_key, attr_name, attr_key }))
     }
 }

@@ -58,7 +58,7 @@ impl AnnDataField for CategoricalObsField {
     }
 
     fn location(&self) -> Option<AttrLocation> {
-        Some(AttrLocation { attr_name: Slot::Obs, attr_key: Some(self.code_key()) })
+        Some(AttrLocation::new(Slot::Obs, self.code_key()))
     }
 
     fn validate_field(&self, adata: &AnnData) -> Result<()> {

@@ -96,8 +96,10 @@ impl AnnDataField for LayerField {
     }
 
     fn location(&self) -> Option<AttrLocation> {
-        let attr_name = if self.layer.is_some() { Slot::Layers } else { Slot::X };
-        Some(AttrLocation { attr_name, attr_key: self.layer.clone() })
+        Some(match &self.layer {
+            Some(layer) => AttrLocation::new(Slot::Layers, layer),
+            None => AttrLocation::x(),
+        })
     }
 
     fn validate_field(&self, adata: &AnnData) -> Result<()> {

@@ -7,14 +7,14 @@ mod layer;
 mod numerical_joint;
 mod numerical_obs;
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    anndata::{AnnData, Slot},
+    anndata::{AnnData, Element, Slot},
     error::Result,
 };
 
@@ -29,10 +29,54 @@ pub(crate) use numerical_obs::numbers;
 /// Where the loader finds a field's tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttrLocation {
+    /// The modality; none for the data set itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mod_key: Option<String>,
     /// The slot of the data set.
     pub attr_name: Slot,
     /// The element's name in it; none for `X`.
     pub attr_key: Option<String>,
+}
+
+impl AttrLocation {
+    /// The element `key` of `slot`.
+    pub fn new(slot: Slot, key: impl Into<String>) -> Self {
+        Self { mod_key: None, attr_name: slot, attr_key: Some(key.into()) }
+    }
+
+    /// The main matrix.
+    pub fn x() -> Self {
+        Self { mod_key: None, attr_name: Slot::X, attr_key: None }
+    }
+
+    /// The same place in the modality `key`.
+    #[must_use]
+    pub fn in_modality(self, key: impl Into<String>) -> Self {
+        Self { mod_key: Some(key.into()), ..self }
+    }
+
+    /// What is there in `adata`.
+    ///
+    /// # Errors
+    /// [`Error::MissingElement`](crate::Error::MissingElement), listing what is there.
+    pub fn find<'a>(&self, adata: &'a AnnData) -> Result<&'a Element> {
+        let owner = match &self.mod_key {
+            Some(key) => adata.modality(key)?,
+            None => adata,
+        };
+        owner.get(self.attr_name, self.attr_key.as_deref().unwrap_or_default())
+    }
+}
+
+impl fmt::Display for AttrLocation {
+    /// As scvi-tools prints it: `adata.obs['_scvi_batch']`, `mdata.mod['rna'].X`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.mod_key {
+            Some(key) => write!(f, "mdata.mod['{key}'].{}", self.attr_name.name())?,
+            None => write!(f, "adata.{}", self.attr_name.name())?,
+        }
+        self.attr_key.iter().try_for_each(|key| write!(f, "['{key}']"))
+    }
 }
 
 /// What a field remembers about the data it was registered with, e.g. its categories.
@@ -90,6 +134,8 @@ impl SummaryStats {
 pub struct Transfer {
     /// Append categories that the source did not know, in place of refusing them.
     pub extend_categories: bool,
+    /// Take a missing column of labels for cells without a label, in place of refusing it.
+    pub allow_missing_labels: bool,
 }
 
 /// A kind of data that models can read: finds it, checks it, encodes it and remembers how.
@@ -119,7 +165,7 @@ pub struct Transfer {
 ///         "position"
 ///     }
 ///     fn location(&self) -> Option<AttrLocation> {
-///         Some(AttrLocation { attr_name: Slot::Obsm, attr_key: Some(self.key.clone()) })
+///         Some(AttrLocation::new(Slot::Obsm, &self.key))
 ///     }
 ///     fn validate_field(&self, adata: &AnnData) -> Result<()> {
 ///         adata.get(Slot::Obsm, &self.key).map(|_| ())

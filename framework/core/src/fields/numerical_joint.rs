@@ -66,8 +66,8 @@ impl AnnDataField for NumericalJointObsField {
 
 /// Where a joint field puts its table; nowhere when it has no columns.
 pub(super) fn joint_location(registry_key: &str, attr_keys: &[String]) -> Option<AttrLocation> {
-    let attr_key = Some(format!("_scvi_{registry_key}"));
-    (!attr_keys.is_empty()).then_some(AttrLocation { attr_name: Slot::Obsm, attr_key })
+    let place = || AttrLocation::new(Slot::Obsm, format!("_scvi_{registry_key}"));
+    (!attr_keys.is_empty()).then(place)
 }
 
 /// Checks that no column is named twice.

@@ -29,8 +29,7 @@ impl AnnDataField for NumericalObsField {
     }
 
     fn location(&self) -> Option<AttrLocation> {
-        let attr_key = Some(self.attr_key.clone()?);
-        Some(AttrLocation { attr_name: Slot::Obs, attr_key })
+        Some(AttrLocation::new(Slot::Obs, self.attr_key.as_ref()?))
     }
 
     fn validate_field(&self, adata: &AnnData) -> Result<()> {

@@ -409,7 +409,7 @@ fn check_unseen(source: Element, target: Element, message: &str, mapping: Value,
     let refused = manager.transfer_fields(&mut adata, Transfer::default());
     check_error(refused, &format!("obs column `col`: categories {message}"));
     assert!(adata.get(Slot::Obs, "_scvi_batch").is_err());
-    let how = Transfer { extend_categories: true };
+    let how = Transfer { extend_categories: true, ..Default::default() };
     let extended = manager.transfer_fields(&mut adata, how).unwrap();
     let state = extended.registry().state("batch").unwrap();
     assert_eq!(state.0["categorical_mapping"], mapping);
@@ -480,7 +480,7 @@ fn joint_categories_are_carried_over_column_by_column() {
         manager.transfer_fields(&mut target, Transfer::default()),
         "obs column `ints`: categories 7 (3 cells) are not known to the model; it knows -1, 3, 10",
     );
-    let how = Transfer { extend_categories: true };
+    let how = Transfer { extend_categories: true, ..Default::default() };
     let moved = manager.transfer_fields(&mut target, how).unwrap();
     let state = moved.registry().state("extra_categorical_covs").unwrap();
     assert_eq!(state.0["mappings"]["ints"], json!([-1, 3, 10, 7]));

@@ -76,9 +76,7 @@ fn note_empty_cells<M: BaseModelClass>(
 ) {
     let x = model.manager.registry().data_registry().find(|(key, _)| *key == REGISTRY_KEYS.x);
     let Some((_, place)) = x else { return };
-    let Ok(x) = adata.get(place.attr_name, place.attr_key.as_deref().unwrap_or_default()) else {
-        return;
-    };
+    let Ok(x) = place.find(adata) else { return };
     let Ok(empty) = counts::empty_cells(x) else { return };
     let n_empty = empty.len();
     if n_empty > 0 {

@@ -46,7 +46,7 @@ impl AnnDataField for EchoField {
         "echo"
     }
     fn location(&self) -> Option<AttrLocation> {
-        Some(AttrLocation { attr_name: Slot::X, attr_key: None })
+        Some(AttrLocation::x())
     }
     fn validate_field(&self, _: &AnnData) -> Result<()> {
         Ok(())
