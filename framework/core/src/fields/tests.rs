@@ -19,6 +19,10 @@ use crate::{
     registry_keys::{MANAGER_UUID, REGISTRY_KEYS, SCVI_UUID},
 };
 
+mod kinds;
+mod modalities;
+mod protocol;
+
 const N: usize = 6;
 
 fn small() -> AnnData {
