@@ -6,3 +6,4 @@ mod abi;
 mod cli;
 mod golden;
 mod tidy;
+mod tutorial;
