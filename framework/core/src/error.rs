@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// A modality that has other cells than its data set.
     #[error(
-        "modality `{modality}`: expected the {n_obs} cells of the data set in its order, found {found}; keep the cells that all modalities have (in Python: muon.pp.intersect_obs)"
+        "modality `{modality}`: expected the {n_obs} cells of the data set in its order, found {found}; keep the cells that all modalities have, in one order"
     )]
     Unpaired {
         /// The modality.

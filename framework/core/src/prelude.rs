@@ -12,8 +12,10 @@ pub use crate::{
     error::{Error, Result},
     export_plugin,
     fields::{
-        AnnDataField, CategoricalJointObsField, CategoricalObsField, LayerField,
-        NumericalJointObsField, NumericalObsField, SummaryStats,
+        AnnDataField, CategoricalJointObsField, CategoricalJointVarField, CategoricalObsField,
+        CategoricalVarField, LabelsWithUnlabeledObsField, LayerField, NumericalJointObsField,
+        NumericalJointVarField, NumericalObsField, NumericalVarField, ObsmField, ProteinLayerField,
+        ProteinObsmField, StringUnsField, SummaryStats, VarmField,
     },
     model::{BaseModelClass, BaseModule, Ctx, HasQz, LossOutput, ModuleData},
     nn::{

@@ -36,8 +36,6 @@ pub struct AnnDataManager {
     registry: Registry,
 }
 
-type Fields = Vec<Arc<dyn AnnDataField>>;
-
 impl AnnDataManager {
     /// Registers a data set with `fields`: all are checked before any writes, and after an error the
     /// data set is as it was.
@@ -94,7 +92,8 @@ impl AnnDataManager {
     }
 
     /// Adds fields to those that are registered, on the same data set; what is registered keeps its
-    /// terms. After an error nothing has changed.
+    /// terms. The manager is another one then, so that data sets without the new fields are brought
+    /// up to date by [`validate`](Self::validate). After an error nothing has changed.
     ///
     /// # Errors
     /// As [`register_fields`](Self::register_fields), and as [`validate`](Self::validate).
@@ -107,7 +106,7 @@ impl AnnDataManager {
         if !self.registry.field_registries.is_empty() {
             self.validate(&mut target)?;
         }
-        let fields: Fields = fields.into_iter().map(Arc::from).collect();
+        let fields: Vec<Arc<dyn AnnDataField>> = fields.into_iter().map(Arc::from).collect();
         for field in fields.iter().filter(|field| field.location().is_some()) {
             check_paired(&**field, &target)?;
             field.validate_field(&target).map_err(|e| in_modality(&**field, e))?;
@@ -116,9 +115,9 @@ impl AnnDataManager {
         for field in fields {
             add(&mut registry, &field, &mut target, |target| field.register_field(target))?;
         }
-        mark(self.id, &mut registry, &mut target)?;
-        self.registry = registry;
-        *adata = target;
+        let id = Uuid::new_v4();
+        mark(id, &mut registry, &mut target)?;
+        (self.id, self.registry, *adata) = (id, registry, target);
         Ok(())
     }
 

@@ -104,7 +104,7 @@ impl<A: Axis> MatrixField<A> {
         })
     }
 
-    /// The names that the data set gives its columns.
+    /// The names that the data set gives its columns, if it does.
     fn given_names(&self, adata: &AnnData) -> Result<Option<Vec<Value>>> {
         let owner = adata.within(self.mod_key.as_deref())?;
         let Some(key) = &self.colnames_uns_key else {
@@ -113,13 +113,14 @@ impl<A: Axis> MatrixField<A> {
                 _ => None,
             });
         };
-        match owner.get(Slot::Uns, key)? {
-            Element::Strings(names) => Ok(Some(names.iter().map(|name| json!(name)).collect())),
-            other => Err(Error::Kind {
+        match owner.get(Slot::Uns, key) {
+            Ok(Element::Strings(names)) => Ok(Some(names.iter().map(|name| json!(name)).collect())),
+            Ok(other) => Err(Error::Kind {
                 what: format!("uns[{key:?}]"),
                 expected: "names of columns".into(),
                 found: other.kind(),
             }),
+            Err(_) => Ok(None),
         }
     }
 
@@ -128,6 +129,9 @@ impl<A: Axis> MatrixField<A> {
     }
 
     fn register(&self, adata: &AnnData) -> Result<FieldState> {
+        if let Some(key) = &self.colnames_uns_key {
+            adata.within(self.mod_key.as_deref())?.get(Slot::Uns, key)?;
+        }
         let n_columns = self.n_columns(adata)?;
         let numbered = || (0..n_columns).map(|i| json!(i)).collect();
         let names = self.given_names(adata)?.unwrap_or_else(numbered);

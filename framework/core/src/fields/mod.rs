@@ -1,4 +1,19 @@
 //! Fields: what a model reads from a data set, and where it lies.
+//!
+//! | kind | reads | writes |
+//! |---|---|---|
+//! | [`LayerField`] | the matrix of counts: X or a layer | |
+//! | [`CategoricalObsField`], [`CategoricalVarField`] | a column with few distinct values | its codes, `_scvi_<key>` beside it |
+//! | [`NumericalObsField`], [`NumericalVarField`] | a column of numbers | |
+//! | [`CategoricalJointObsField`], [`CategoricalJointVarField`] | several such columns | a table of codes, `_scvi_<key>` in obsm or varm |
+//! | [`NumericalJointObsField`], [`NumericalJointVarField`] | several columns of numbers | a table of them there |
+//! | [`ObsmField`], [`VarmField`] | a matrix or table with a row per cell or gene | |
+//! | [`LabelsWithUnlabeledObsField`] | labels, one of which stands for none | codes, that one being the last |
+//! | [`ProteinObsmField`], [`ProteinLayerField`] | counts of proteins | |
+//! | [`StringUnsField`] | a word about the data set | |
+//!
+//! Each has `in_modality`, for a data set of several kinds of measurement: it then reads and writes
+//! in that modality. [`AnnDataField`] is the trait for kinds of one's own.
 
 mod axis;
 mod categorical;

@@ -147,15 +147,15 @@ fn every_kind_registers_as_in_scvi_tools() {
 
 #[test]
 fn every_kind_comes_back_from_json() {
-    let written = |field: &Box<dyn AnnDataField>| json!(field);
+    let written = |field: &dyn AnnDataField| json!(field);
     for fields in [every_kind(), multimodal_fields()] {
         for field in &fields {
-            let back: Box<dyn AnnDataField> = serde_json::from_value(written(field)).unwrap();
+            let back: Box<dyn AnnDataField> = serde_json::from_value(written(&**field)).unwrap();
             assert_eq!(format!("{back:?}"), format!("{field:?}"));
         }
     }
     assert_eq!(
-        written(&multimodal_fields()[1]),
+        written(&*multimodal_fields()[1]),
         json!({
             "field": "ProteinLayerField", "registry_key": "proteins", "layer": null,
             "allow_noncounts": false, "mod_key": "prot",
@@ -222,6 +222,11 @@ fn matrices_must_be_numbers_with_names_that_fit() {
          are named",
     );
     check(
+        ObsmField::new("m", "pca").colnames_uns_key("nmaes"),
+        as_is,
+        "uns has no `nmaes`; present: names, note",
+    );
+    check(
         ObsmField::new("m", "pca").colnames_uns_key("note"),
         as_is,
         "uns[\"note\"]: expected names of columns, found string",
@@ -282,6 +287,18 @@ fn matrices_of_other_columns_are_not_taken_for_the_same() {
     let wider = |adata: &mut AnnData| {
         adata.set(Slot::Obsm, "pca", Element::matrix(N, 3, vec![1u8; N * 3]).unwrap()).unwrap();
     };
+    let named = vec![ObsmField::new("m", "pca").colnames_uns_key("names").boxed()];
+    let manager = AnnDataManager::register_fields(named, &mut labelled()).unwrap();
+    let mut unnamed = labelled();
+    unnamed.remove(Slot::Uns, "names");
+    let kept = manager.transfer_fields(&mut unnamed, Transfer::default()).unwrap();
+    let state = kept.get_state_registry("m").unwrap();
+    assert_eq!(state.0["column_names"], json!(["first", "second"]));
+    unnamed.set(Slot::Uns, "names", Element::strings(["second", "first"])).unwrap();
+    check_error(
+        manager.transfer_fields(&mut unnamed, Transfer::default()),
+        &format!("adata.obsm['pca']: {other}: at position 0 expected \"first\", found \"second\""),
+    );
     check_error(moved(&wider), &format!("adata.obsm['pca']: {other}: expected 2, found 3"));
 }
 

@@ -1,6 +1,7 @@
 //! Fields in the modalities of a data set.
 
 use super::*;
+use crate::data::{AnnDataLoader, LoaderOptions};
 
 fn mdata() -> AnnData {
     let mut mdata = AnnData::new(small().obs().clone(), DataFrame::new(["g0", "g1", "g2"]));
@@ -35,6 +36,27 @@ fn a_field_reads_and_writes_in_its_modality() {
 }
 
 #[test]
+fn minibatches_hold_what_lies_in_modalities() {
+    let mut mdata = mdata();
+    let mut proteins = small();
+    proteins.set(Slot::X, "", Element::matrix(N, 3, vec![7u8; N * 3]).unwrap()).unwrap();
+    mdata.set_modality("prot", proteins);
+    let fields = vec![
+        LayerField::new("X", None).in_modality("rna").boxed(),
+        LayerField::new("proteins", None).in_modality("prot").boxed(),
+        NumericalObsField::new("size_factor", Some("size")).in_modality("rna").boxed(),
+    ];
+    let manager = AnnDataManager::register_fields(fields, &mut mdata).unwrap();
+    let options = LoaderOptions { indices: Some(vec![4, 1]), ..Default::default() };
+    let loader = AnnDataLoader::new(&mdata, manager.registry(), options).unwrap();
+    let batch = loader.iter().next().unwrap().unwrap();
+    let rows = |key| Vec::<f32>::try_from(&batch.require(key).unwrap().view(-1)).unwrap();
+    assert_eq!(rows("X"), [2.0, 3.0, 4.0, 3.0, 4.0, 0.0]);
+    assert_eq!(rows("proteins"), [7.0; 6]);
+    assert_eq!(rows("size_factor"), [1.0, 0.5]);
+}
+
+#[test]
 fn modalities_that_are_not_there_are_refused() {
     let field = |key| LayerField::new("X", None).in_modality(key);
     check(
@@ -62,7 +84,7 @@ fn modalities_of_other_cells_are_refused() {
         mdata.set_modality("rna", small());
         mdata
     };
-    let advice = "keep the cells that all modalities have (in Python: muon.pp.intersect_obs)";
+    let advice = "keep the cells that all modalities have, in one order";
     let field = || LayerField::new("X", None).in_modality("rna");
     check(
         field(),

@@ -106,10 +106,18 @@ fn stores_find_managers_by_data_set_and_refuse_those_of_other_classes() {
 fn fields_are_added_in_the_terms_that_stand() {
     let mut adata = small();
     let mut manager = AnnDataManager::register_fields(by("text"), &mut adata).unwrap();
+    let mut earlier = small();
+    earlier.remove(Slot::Obs, "size");
+    manager.validate(&mut earlier).unwrap();
     AnnDataManager::register_fields(by("ints"), &mut adata).unwrap();
     let size = || vec![NumericalObsField::new("size_factor", Some("size")).boxed()];
     manager.register_new_fields(size(), &mut adata).unwrap();
     assert_eq!(batch_codes(&adata), BY_TEXT, "validated first");
+    let wants_sizes = manager.validate(&mut earlier);
+    check_error(
+        wants_sizes,
+        "obs has no `size`; present: text, ints, floats, bools, kinds, _scvi_batch",
+    );
     assert_eq!(
         manager.data_registry().keys().copied().collect::<Vec<_>>(),
         ["x", "batch", "size_factor"]
