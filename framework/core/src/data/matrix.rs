@@ -91,22 +91,18 @@ pub(super) fn for_each_block(
     Ok(())
 }
 
-/// Visits row and column of every value of a matrix that is not zero.
+/// Visits every stored value of a matrix with its row and column.
 ///
 /// # Errors
 /// When the element is no matrix of numbers, or cannot be read.
-pub(crate) fn for_each_nonzero(
+pub(crate) fn for_each_value(
     matrix: &Element,
     what: &str,
-    mut visit: impl FnMut(usize, usize),
+    mut visit: impl FnMut(usize, usize, f64),
 ) -> Result<()> {
     for_each_block(matrix, what, |first, block| {
         let values = block.values();
-        let mut at = |i: usize, row: usize, column: usize| {
-            if values.get_f64(i) != 0.0 {
-                visit(first + row, column);
-            }
-        };
+        let mut at = |i, row, column| visit(first + row, column, values.get_f64(i));
         let Some(sparse) = block.sparse() else {
             let n_cols = block.n_cols().max(1);
             (0..values.len()).for_each(|i| at(i, i / n_cols, i % n_cols));

@@ -20,7 +20,7 @@ pub use library::library_log_moments;
 pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
 pub use manager::AnnDataManager;
 pub use manager_store::ManagerStore;
-pub(crate) use matrix::for_each_nonzero;
+pub(crate) use matrix::for_each_value;
 pub use permutation::permutation;
 pub(crate) use registry::location;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};

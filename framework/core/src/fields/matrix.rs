@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     anndata::{AnnData, Element, Slot},
-    data::counts,
+    data::{counts, for_each_value},
     error::{Error, Result},
 };
 
@@ -78,28 +78,29 @@ impl<A: Axis> MatrixField<A> {
 
     fn check(&self, adata: &AnnData) -> Result<()> {
         let what = format!("{}[{:?}]", A::MATRICES.name(), self.attr_key);
-        let matrix = as_matrix(self.place().find(adata)?, &what)?;
-        let Some(found) = counts::check(&matrix, &what)? else { return Ok(()) };
-        if !self.is_count_data && found.n_not_finite == 0 {
-            return Ok(());
-        }
-        let (row, column, value) = found.first;
-        let row = row_name::<A>(adata.within(self.mod_key.as_deref())?, row);
-        let first = format!("{value} in row `{row}`, column {column}");
+        let owner = adata.within(self.mod_key.as_deref())?;
+        let matrix = as_matrix(owner.get(A::MATRICES, &self.attr_key)?, &what)?;
+        let at = |row, column, value| {
+            format!("{value} in row `{}`, column {column}", row_name::<A>(owner, row))
+        };
         if !self.is_count_data {
-            let n = found.n_not_finite;
-            let found = format!("{n} missing or infinite values; first bad value {first}");
+            let mut bad = Vec::new();
+            for_each_value(&matrix, &what, |row, column, value| {
+                if !value.is_finite() {
+                    bad.push((row, column, value));
+                }
+            })?;
+            let Some(&(row, column, value)) = bad.first() else { return Ok(()) };
+            let n_bad = bad.len();
+            let found = format!("{n_bad} that are not, first {}", at(row, column, value));
             return Err(Error::Kind { what, expected: "finite numbers".into(), found });
         }
+        let Some(found) = counts::check(&matrix, &what)? else { return Ok(()) };
+        let (n_bad, n_values, (row, column, value)) = (found.n_bad(), found.n_values, found.first);
         Err(Error::NotCounts {
             what,
-            found: format!(
-                "{} of {} stored values are {}",
-                found.n_bad(),
-                found.n_values,
-                found.wrong()
-            ),
-            first,
+            found: format!("{n_bad} of {n_values} stored values are {}", found.wrong()),
+            first: at(row, column, value),
             hint: "give raw counts".into(),
         })
     }
@@ -152,6 +153,9 @@ impl<A: Axis> MatrixField<A> {
             return Err(other(format!("expected {}, found {n_columns}", known.len())));
         }
         let here = self.given_names(target)?.unwrap_or_else(|| known.clone());
+        if here.len() != n_columns {
+            return Err(other(format!("it has {n_columns}, and {} are named", here.len())));
+        }
         match known.iter().zip(&here).position(|(a, b)| a != b) {
             Some(i) => {
                 Err(other(format!("at position {i} expected {}, found {}", known[i], here[i])))

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     anndata::AnnData,
-    data::for_each_nonzero,
+    data::for_each_value,
     error::{Error, Result},
 };
 
@@ -60,9 +60,9 @@ impl<F: AnnDataField> ProteinField<F> {
         let n_proteins = matrix.shape().get(1).copied().unwrap_or(0);
         let batches = codes.iter().map(|&code| (code as i64, vec![false; n_proteins]));
         let mut mask: BTreeMap<i64, Vec<bool>> = batches.collect();
-        for_each_nonzero(&matrix, &what, |cell, protein| {
+        for_each_value(&matrix, &what, |cell, protein, count| {
             if let Some(measured) = codes.get(cell).and_then(|code| mask.get_mut(&(*code as i64))) {
-                measured[protein] = true;
+                measured[protein] |= count != 0.0;
             }
         })?;
         Ok(mask.values().flatten().any(|measured| !measured).then_some(mask))

@@ -248,8 +248,8 @@ fn matrices_must_be_numbers_with_names_that_fit() {
     check(
         ObsmField::new("m", "pca"),
         with(values),
-        "obsm[\"pca\"]: expected finite numbers, found 1 missing or infinite values; first bad \
-         value 1.5 in row `c0`, column 0",
+        "obsm[\"pca\"]: expected finite numbers, found 1 that are not, first NaN in row `c2`, \
+         column 1",
     );
     check(
         ObsmField::new("m", "prot"),
