@@ -24,10 +24,7 @@ pub(super) fn encode_column<A: Axis>(adata: &AnnData, key: &str) -> Result<Encod
     if missing.is_empty() {
         return Ok(encoded);
     }
-    let hint = match A::ROWS {
-        "cells" => "give them a category of their own, or drop these cells",
-        _ => "give them a category of their own, or drop these genes",
-    };
+    let hint = "give them a category of their own, or drop them";
     Err(bad_values::<A>(adata, key, "no value (NaN)", &missing, hint))
 }
 

@@ -282,7 +282,7 @@ fn unusable_columns_are_refused() {
     let present = "text, ints, floats, bools, kinds, size, holes, gaps, nullable";
     let batch = |key| CategoricalObsField::new("batch", Some(key)).boxed();
     check(batch("bach"), &format!("obs has no `bach`; present: {present}"));
-    let advice = "give them a category of their own, or drop these cells";
+    let advice = "give them a category of their own, or drop them";
     check(
         batch("gaps"),
         &format!("obs column `gaps`: 2 of 6 cells have no value (NaN), first c1, c4; {advice}"),

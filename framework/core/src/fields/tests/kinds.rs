@@ -191,7 +191,7 @@ fn columns_of_genes_are_called_so() {
             adata.set(Slot::Var, "gaps", gaps).unwrap();
         },
         "var column `gaps`: 1 of 3 genes have no value (NaN), first g1; give them a category of \
-         their own, or drop these genes",
+         their own, or drop them",
     );
     check(
         NumericalVarField::new("n", Some("holes")),
