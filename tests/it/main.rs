@@ -4,5 +4,6 @@
 
 mod abi;
 mod cli;
+mod expression;
 mod golden;
 mod tidy;

@@ -32,7 +32,7 @@ pub fn get_elbo<M: BaseModelClass>() -> Query<M> {
     Query::new::<ElboParams>("get_elbo", about, |model, adata, args, sink, observer| {
         let params = ElboParams::from_args(args)?;
         let elbo = model.get_elbo(adata, &params, observer)?;
-        push("elbo", &elbo, &params, sink)
+        push("elbo", &elbo, params.return_mean, sink)
     })
 }
 
@@ -45,7 +45,7 @@ pub fn get_reconstruction_error<M: BaseModelClass>() -> Query<M> {
         |model, adata, args, sink, observer| {
             let params = ElboParams::from_args(args)?;
             let loss = model.get_reconstruction_error(adata, &params, observer)?;
-            push("reconstruction_loss", &loss, &params, sink)
+            push("reconstruction_loss", &loss, params.return_mean, sink)
         },
     )
 }
@@ -105,7 +105,13 @@ impl<M: BaseModelClass> Model<M> {
     }
 }
 
-fn push(name: &str, values: &[f64], params: &ElboParams, sink: &mut dyn Sink) -> Result<()> {
+/// Sends a value per cell, or their mean.
+pub(super) fn push(
+    name: &str,
+    values: &[f64],
+    return_mean: bool,
+    sink: &mut dyn Sink,
+) -> Result<()> {
     let spec = |shape, slot| OutputSpec {
         name: name.into(),
         shape,
@@ -113,7 +119,7 @@ fn push(name: &str, values: &[f64], params: &ElboParams, sink: &mut dyn Sink) ->
         place: (slot, name.into()),
         columns: None,
     };
-    if params.return_mean {
+    if return_mean {
         let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
         sink.begin(&spec(vec![], Slot::Uns))?;
         return sink.rows(Element::vector(vec![mean]));
