@@ -113,7 +113,7 @@ fn agree(what: &str, (found, errors): (Vec<f64>, Vec<f64>), expected: &[f64], n_
     assert!(share <= 0.001, "{what}: {share} of the entries off by more than 4 standard errors");
 }
 
-const DRAWS: usize = 40;
+const DRAWS: usize = 200;
 
 #[test]
 fn normalized_expression_agrees() {

@@ -8,7 +8,7 @@ use crate::{
     anndata::AnnData,
     data::Batch,
     error::{Error, Result},
-    model::{BaseModelClass, BaseModule, Ctx, Event, HasQz, Model, Observer},
+    model::{BaseModelClass, BaseModule, HasQz, Model, Observer},
     registry_keys::REGISTRY_KEYS,
 };
 
@@ -44,30 +44,18 @@ where
         observer: &mut dyn Observer,
         mut visit: impl FnMut(Vec<Generative<M>>) -> Result<()>,
     ) -> Result<()> {
-        let loader = self.rows(adata, how.indices.as_ref(), how.batch_size)?;
-        let ctx = Ctx::eval(self.store.device());
-        let mut done = 0;
-        tch::no_grad(|| {
-            for batch in loader.epoch(0) {
-                let batch = batch?.to_device(ctx.device);
-                let mut inferred = self.module.inference(&ctx, &batch)?;
-                if how.n_samples > 1 {
-                    let draws = inferred.qz().rsample_n(&ctx, how.n_samples as i64);
-                    inferred = inferred.at(&ctx, &draws)?;
-                }
-                let generated = how
-                    .batches
-                    .iter()
-                    .map(|&code| self.module.generative(&ctx, &in_batch(&batch, code)?, &inferred));
-                let generated = generated.collect::<Result<_>>()?;
-                done += batch.n_cells() as usize;
-                visit(generated)?;
-                observer.hear(&Event::Progress { done, total: loader.n_cells() });
-                if observer.cancelled() {
-                    return Err(Error::Cancelled);
-                }
+        let indices = how.indices.as_deref();
+        self.for_each_batch(adata, indices, how.batch_size, observer, |ctx, batch| {
+            let mut inferred = self.module.inference(ctx, batch)?;
+            if how.n_samples > 1 {
+                let draws = inferred.qz().rsample_n(ctx, how.n_samples as i64);
+                inferred = inferred.at(ctx, &draws)?;
             }
-            Ok(())
+            let generated = how
+                .batches
+                .iter()
+                .map(|&code| self.module.generative(ctx, &in_batch(batch, code)?, &inferred));
+            visit(generated.collect::<Result<_>>()?)
         })
     }
 

@@ -6,10 +6,7 @@ use crate::{
     Params,
     anndata::{AnnData, DType, Element, Slot},
     error::Result,
-    model::{
-        BaseModelClass, BaseModule, Ctx, Event, LossOutput, Model, Observer, OutputSpec, Query,
-        Sink,
-    },
+    model::{BaseModelClass, BaseModule, LossOutput, Model, Observer, OutputSpec, Query, Sink},
     params::Params as _,
 };
 
@@ -86,19 +83,14 @@ impl<M: BaseModelClass> Model<M> {
         observer: &mut dyn Observer,
         value: impl Fn(&LossOutput) -> Tensor,
     ) -> Result<Vec<f64>> {
-        let loader = self.rows(adata, params.indices.as_ref(), params.batch_size)?;
-        let ctx = Ctx::eval(self.store.device());
-        let mut values = Vec::with_capacity(loader.n_cells());
-        tch::no_grad(|| -> Result<()> {
-            for batch in loader.epoch(0) {
-                let batch = batch?.to_device(ctx.device);
-                let inferred = self.module.inference(&ctx, &batch)?;
-                let generated = self.module.generative(&ctx, &batch, &inferred)?;
-                let loss = self.module.loss(&ctx, &batch, &inferred, &generated)?;
-                let cells = value(&loss).to_kind(Kind::Double).view(-1).to_device(tch::Device::Cpu);
-                values.extend(Vec::<f64>::try_from(&cells)?);
-                observer.hear(&Event::Progress { done: values.len(), total: loader.n_cells() });
-            }
+        let mut values = Vec::new();
+        let indices = params.indices.as_deref();
+        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+            let inferred = self.module.inference(ctx, batch)?;
+            let generated = self.module.generative(ctx, batch, &inferred)?;
+            let loss = self.module.loss(ctx, batch, &inferred, &generated)?;
+            let cells = value(&loss).to_kind(Kind::Double).view(-1).to_device(tch::Device::Cpu);
+            values.extend(Vec::<f64>::try_from(&cells)?);
             Ok(())
         })?;
         Ok(values)

@@ -7,9 +7,7 @@ use crate::{
     Params,
     anndata::{AnnData, DType, Element, Slot},
     error::{Error, Result},
-    model::{
-        BaseModelClass, BaseModule, Ctx, Event, HasLibrary, Model, Observer, OutputSpec, Query,
-    },
+    model::{BaseModelClass, BaseModule, HasLibrary, Model, Observer, OutputSpec, Query},
     params::Params as _,
 };
 
@@ -67,21 +65,16 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Vec<f32>> {
         self.require_trained()?;
-        let loader = self.rows(adata, params.indices.as_ref(), params.batch_size)?;
-        let ctx = Ctx::eval(self.store.device());
-        let mut sizes = Vec::with_capacity(loader.n_cells());
-        tch::no_grad(|| -> Result<()> {
-            for batch in loader.epoch(0) {
-                let batch = batch?.to_device(ctx.device);
-                let inferred = self.module.inference(&ctx, &batch)?;
-                let size = match params.give_mean {
-                    true => posterior_mean(&inferred)?,
-                    false => inferred.library().exp(),
-                };
-                let size = size.to_kind(Kind::Float).view(-1).to_device(tch::Device::Cpu);
-                sizes.extend(Vec::<f32>::try_from(&size)?);
-                observer.hear(&Event::Progress { done: sizes.len(), total: loader.n_cells() });
-            }
+        let mut sizes = Vec::new();
+        let indices = params.indices.as_deref();
+        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+            let inferred = self.module.inference(ctx, batch)?;
+            let size = match params.give_mean {
+                true => posterior_mean(&inferred)?,
+                false => inferred.library().exp(),
+            };
+            let size = size.to_kind(Kind::Float).view(-1).to_device(tch::Device::Cpu);
+            sizes.extend(Vec::<f32>::try_from(&size)?);
             Ok(())
         })?;
         Ok(sizes)

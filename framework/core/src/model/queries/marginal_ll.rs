@@ -10,10 +10,8 @@ use crate::{
     Params,
     anndata::AnnData,
     data::Batch,
-    error::{Error, Result},
-    model::{
-        BaseModelClass, BaseModule, Ctx, Event, HasLibrary, HasPx, HasQz, Model, Observer, Query,
-    },
+    error::Result,
+    model::{BaseModelClass, BaseModule, Ctx, HasLibrary, HasPx, HasQz, Model, Observer, Query},
     params::Params as _,
 };
 
@@ -71,16 +69,11 @@ where
         params: &MarginalLlParams,
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>> {
-        let loader = self.rows(adata, params.indices.as_ref(), params.batch_size)?;
-        let ctx = Ctx::eval(self.store.device());
-        let mut values = Vec::with_capacity(loader.n_cells());
-        tch::no_grad(|| -> Result<()> {
-            for batch in loader.epoch(0) {
-                let batch = batch?.to_device(ctx.device);
-                let cells = self.marginal_ll(&ctx, &batch, params, observer)?;
-                values.extend(Vec::<f64>::try_from(&cells.to_device(tch::Device::Cpu))?);
-                observer.hear(&Event::Progress { done: values.len(), total: loader.n_cells() });
-            }
+        let mut values = Vec::new();
+        let indices = params.indices.as_deref();
+        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+            let cells = self.marginal_ll(ctx, batch, params)?;
+            values.extend(Vec::<f64>::try_from(&cells.to_device(tch::Device::Cpu))?);
             Ok(())
         })?;
         Ok(values)
@@ -92,7 +85,6 @@ where
         ctx: &Ctx<'_>,
         batch: &Batch,
         params: &MarginalLlParams,
-        observer: &dyn Observer,
     ) -> Result<Tensor> {
         let inferred = self.module.inference(ctx, batch)?;
         let mut sums = Vec::new(); // log of the sum over the draws of a pass, each [n_cells]
@@ -115,9 +107,6 @@ where
                 log_weights += log_ratio.squeeze_dim(-1).to_kind(Kind::Double);
             }
             sums.push(log_weights.logsumexp(0i64, false));
-            if observer.cancelled() {
-                return Err(Error::Cancelled);
-            }
         }
         Ok(Tensor::f_stack(&sums, 0)?.logsumexp(0i64, false) - (params.n_mc_samples as f64).ln())
     }

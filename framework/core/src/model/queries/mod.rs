@@ -6,6 +6,7 @@ mod latent;
 mod library_size;
 mod likelihood_parameters;
 mod marginal_ll;
+mod minibatches;
 mod normalized_expression;
 mod posterior_predictive;
 
