@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::{BaseModelClass, ModuleData, Observer, Settings, training};
 use crate::{
     anndata::AnnData,
-    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Order, Split, library_log_moments},
+    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Split, library_log_moments},
     error::{Error, Result},
     nn,
     params::Params,
@@ -192,20 +192,6 @@ impl<M: BaseModelClass> Model<M> {
     pub fn loader(&self, adata: &mut AnnData, options: LoaderOptions) -> Result<AnnDataLoader> {
         self.manager.validate(adata)?;
         AnnDataLoader::new(adata, self.manager.registry(), options)
-    }
-
-    /// Minibatches for a query: all rows or `indices`, in that order.
-    pub(super) fn rows(
-        &self,
-        adata: &mut AnnData,
-        indices: Option<&Vec<usize>>,
-        batch_size: usize,
-    ) -> Result<AnnDataLoader> {
-        let indices = indices.cloned();
-        self.loader(
-            adata,
-            LoaderOptions { indices, batch_size, order: Order::Sequential, ..Default::default() },
-        )
     }
 
     /// # Errors
