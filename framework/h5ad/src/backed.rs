@@ -204,6 +204,17 @@ fn slab(dataset: &Dataset, dtype: DType, rows: Range<usize>, at: &At) -> Result<
     with_type!(dtype, T => read::<T>(dataset, rows)).map_err(|e| unreadable(dataset, at, e))
 }
 
+/// Some columns of a dense matrix, in C order; `None` when it holds no numbers.
+pub fn columns(dataset: &Dataset, columns: Range<usize>, at: &At) -> Result<Option<Values>> {
+    fn read<T: Number + H5Type>(dataset: &Dataset, part: Range<usize>) -> hdf5::Result<Values> {
+        let read = dataset.read_slice_2d::<T, _>((.., part))?;
+        Ok(read.into_raw_vec_and_offset().0.into())
+    }
+    let Some(dtype) = number(dataset, at)? else { return Ok(None) };
+    let values = with_type!(dtype, T => read::<T>(dataset, columns));
+    values.map(Some).map_err(|e| unreadable(dataset, at, e))
+}
+
 fn run(dataset: &Dataset, dtype: DType, part: Range<usize>, at: &At) -> Result<Values> {
     fn read<T: Number + H5Type>(dataset: &Dataset, part: Range<usize>) -> hdf5::Result<Values> {
         let read = dataset.read_slice_1d::<T, _>(part)?;

@@ -13,7 +13,10 @@ use hdf5::{
     filters::Filter,
     types::{TypeDescriptor as Td, VarLenUnicode},
 };
-use scvi_framework::{Error as CoreError, anndata::Strings};
+use scvi_framework::{
+    Error as CoreError,
+    anndata::{Strings, Values},
+};
 
 use crate::{
     array,
@@ -77,7 +80,8 @@ impl At {
         }
     }
 
-    fn shown(&self) -> String {
+    /// The place, for messages.
+    pub fn shown(&self) -> String {
         self.element.strip_prefix('/').unwrap_or("/").to_owned()
     }
 
@@ -241,11 +245,16 @@ impl Node {
         }
     }
 
+    /// The one number in attribute `name`, if there is one.
+    pub fn attr_number(&self, name: &str) -> Result<Option<Values>> {
+        let Some(attribute) = self.attr(name)? else { return Ok(None) };
+        let values = array::numbers(&attribute, &self.at.child(&format!("@{name}")))?;
+        Ok(values.filter(|values| values.len() == 1))
+    }
+
     /// The truth in attribute `name`; false when there is none.
     pub fn attr_flag(&self, name: &str) -> Result<bool> {
-        let Some(attribute) = self.attr(name)? else { return Ok(false) };
-        let values = array::numbers(&attribute, &self.at.child(&format!("@{name}")))?;
-        Ok(values.is_some_and(|v| !v.is_empty() && v.get_f64(0) != 0.0))
+        Ok(self.attr_number(name)?.is_some_and(|v| v.get_f64(0) != 0.0))
     }
 }
 

@@ -66,10 +66,10 @@ fn other_hdf5_files_are_named() {
     check(&path, "not AnnData: expected members `obs` and `var`, found nothing");
     file.create_group("matrix").unwrap();
     check(&path, "expected members `obs` and `var`, found matrix");
-    let kind: hdf5::types::VarLenUnicode = "MuData".parse().unwrap();
+    let kind: hdf5::types::VarLenUnicode = "SpatialData".parse().unwrap();
     let attribute = file.new_attr::<hdf5::types::VarLenUnicode>().create("encoding-type").unwrap();
     attribute.write_scalar(&kind).unwrap();
-    check(&path, "expected encoding-type `anndata`, found `MuData`");
+    check(&path, "expected encoding-type `anndata`, found `SpatialData`");
 }
 
 #[test]
