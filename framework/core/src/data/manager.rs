@@ -83,7 +83,14 @@ impl AnnDataManager {
         let fields = all.values().map(|f| f.field.clone()).collect();
         let (name, args) = (&self.registry.model_name, self.registry.setup_args.clone());
         Self::apply(fields, name, args, target, |field, target| {
-            field.transfer_field(&all[field.registry_key()].state_registry, target, how)
+            // A registry from elsewhere may keep a field under another key than its own.
+            let key = field.registry_key();
+            let part = all.get(key).ok_or_else(|| Error::MissingElement {
+                slot: "registry",
+                key: key.into(),
+                present: all.keys().cloned().collect(),
+            })?;
+            field.transfer_field(&part.state_registry, target, how)
         })
     }
 
