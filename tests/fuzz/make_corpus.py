@@ -20,6 +20,12 @@ from scipy import sparse
 warnings.filterwarnings("ignore")
 
 
+def bare(g=3, names="gene"):
+    adata = data_set(g=g, names=names)
+    adata.obs = adata.obs[["depth"]]
+    return adata
+
+
 def data_set(n=4, g=3, names="gene"):
     rng = np.random.default_rng(0)
     obs = pd.DataFrame(
@@ -40,8 +46,8 @@ def h5ad(folder):
     plain = data_set()
     plain.uns["nested"] = {"note": "text", "numbers": np.arange(3), "none": None}
     plain.write_h5ad(folder / "plain.h5ad")
-    packed = data_set()
-    packed.raw = packed.copy()
+    packed = bare()
+    packed.raw = bare()
     packed.X = packed.X.tocsc()
     packed.layers["dense"] = packed.X.toarray().astype("i2")
     packed.obsm["X_pca"] = np.ones((4, 2), "f4")
@@ -60,7 +66,7 @@ def h5ad(folder):
         group.attrs["h5sparse_format"], group.attrs["h5sparse_shape"] = "csc", (2, 2)
         group["data"], group["indices"], group["indptr"] = [1.0, 2.0], [0, 1], [0, 1, 2]
         file["raw.var"] = np.array([(b"r1",), (b"r2",)], dtype=[("index", "S2")])
-    joint = mudata.MuData({"rna": data_set(), "protein": data_set(g=2, names="protein")})
+    joint = mudata.MuData({"rna": bare(), "protein": bare(2, "protein")})
     joint.write_h5mu(folder / "joint.h5mu")
 
 

@@ -4,5 +4,6 @@
 
 mod abi;
 mod cli;
+mod fuzzed;
 mod golden;
 mod tidy;

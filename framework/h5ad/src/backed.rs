@@ -96,6 +96,7 @@ fn dense(node: &Node) -> Result<Option<OnDisk>> {
     let (Some(dtype), &[n, m]) = (number(&dataset, &node.at)?, &dataset.shape()[..]) else {
         return Ok(None);
     };
+    array::plausible(&dataset, &node.at, dtype.size())?;
     let layout = Layout::Dense(dataset);
     Ok(Some(OnDisk { node: node.clone(), shape: [n, m], dtype, layout }))
 }
@@ -104,6 +105,8 @@ fn csr(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
     let shape = node.attr_shape(shape)?;
     let (data, indices, indptr) = (node.get("data")?, node.get("indices")?, node.get("indptr")?);
     let Some(dtype) = number(data.dataset()?, &data.at)? else { return Ok(None) };
+    array::plausible(data.dataset()?, &data.at, dtype.size())?;
+    array::plausible(indices.dataset()?, &indices.at, DType::Int64.size())?;
     let (data, indices) = (data.dataset()?.clone(), indices.dataset()?.clone());
     let (width, starts) =
         match array::numbers(indptr.dataset()?, &indptr.at)?.map(encoding::position) {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::import::Source;
+
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -60,24 +62,24 @@ pub enum Error {
     },
     /// A file or folder of 10x or loom lacks what makes it one.
     #[error(
-        "{}: an incomplete {kind}: `{place}` has no {} (found {found}); use the one that {writer} \
-         wrote, before anything was taken out of it",
+        "{}: {} that is not complete: `{place}` has no {} (found {found}); use the one that {} wrote, \
+         before anything was taken out of it",
         path.display(),
-        missing.join(", no ")
+        kind.name(),
+        missing.join(", no "),
+        kind.writer()
     )]
     Incomplete {
         /// The file or folder.
         path: PathBuf,
         /// What it should be.
-        kind: &'static str,
+        kind: Source,
         /// Where something is missing.
         place: String,
         /// What is missing.
         missing: Vec<String>,
         /// What is there.
         found: String,
-        /// Who writes such files.
-        writer: &'static str,
     },
     /// A folder holds the matrices of several samples.
     #[error(

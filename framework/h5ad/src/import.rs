@@ -85,6 +85,16 @@ impl Source {
         }
     }
 
+    /// Whose format it is, for messages.
+    pub fn writer(self) -> &'static str {
+        match self {
+            Self::H5ad => "anndata",
+            Self::H5mu => "mudata",
+            Self::TenxV2 | Self::TenxV3 | Self::TenxMtx => "Cell Ranger",
+            Self::Loom => "loompy",
+        }
+    }
+
     fn of_hdf5(root: &Node) -> Result<Self> {
         let names = root.names()?;
         let has = |name: &str| names.iter().any(|n| n == name);

@@ -13,6 +13,7 @@ use scvi_framework::{
 use crate::{
     array, backed,
     error::{Error, Result},
+    import::Source,
     node::Node,
 };
 
@@ -45,11 +46,10 @@ pub fn read(root: &Node) -> Result<AnnData> {
     if !missing.is_empty() {
         return Err(Error::Incomplete {
             path: root.at.path(),
-            kind: "loom file",
+            kind: Source::Loom,
             place: root.at.shown(),
             missing,
             found: names.join(", "),
-            writer: "loompy",
         });
     }
     let matrix = root.get("matrix")?;
@@ -144,10 +144,17 @@ fn compressed(node: &Node, [n_genes, n_cells]: [usize; 2]) -> Result<Sparse> {
     if dataset.shape() != [n_genes, n_cells] {
         return Err(node.at.shape(vec![n_genes, n_cells], dataset.shape()));
     }
-    array::claim(dataset, &node.at, 1)?;
+    let size = size_of::<f64>();
+    array::plausible(dataset, &node.at, size)?;
     let too_long = |_| node.at.invalid("at most 2147483647 genes", n_genes.to_string());
     i32::try_from(n_genes).map_err(too_long)?;
-    let width = (BLOCK / n_genes.max(1)).next_multiple_of(CHUNK).max(CHUNK);
+    let width = match BLOCK / n_genes.max(1) {
+        few @ 0..CHUNK => few.max(1),
+        many => many / CHUNK * CHUNK,
+    };
+    if !node.at.charge(n_genes * width * size) {
+        return Err(node.at.invalid("genes that fit the file", n_genes.to_string()));
+    }
     let (mut data, mut indices, mut indptr) = (Vec::new(), Vec::new(), vec![0_i64]);
     for start in (0..n_cells).step_by(width) {
         let cells = start..(start + width).min(n_cells);

@@ -14,7 +14,8 @@ use crate::{
     node::{At, Node, Object},
 };
 
-const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+/// How HDF5 begins.
+pub const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// The root of the HDF5 file at `path`.
 ///
@@ -35,8 +36,8 @@ fn open(path: &Path) -> Result<File> {
     let mut file = plain(path)?;
     file.by_ref().take(4096).read_to_end(&mut start).map_err(io("read"))?;
     file.rewind().map_err(io("read"))?;
-    if let Some(at) = heap::damaged(&mut file).map_err(io("read"))? {
-        return Err(At::root(path).damaged(format!("the heap of strings at byte {at} is broken")));
+    if let Some(reason) = heap::damaged(&mut file).map_err(io("read"))? {
+        return Err(At::root(path).damaged(reason));
     }
     File::open(path).map_err(|error| {
         let signed = [0, 512, 1024, 2048]

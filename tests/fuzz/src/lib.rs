@@ -18,6 +18,9 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 /// A target: its name, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
 
+/// A field over some columns of `obs`.
+type Field = fn(&[String]) -> Box<dyn AnnDataField>;
+
 /// All targets.
 pub const TARGETS: [Target; 5] = [
     ("h5ad", h5ad),
@@ -69,7 +72,7 @@ pub fn tenx_mtx(bytes: &[u8]) {
 pub fn registry(bytes: &[u8]) {
     let Ok(json) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
     let keys = ["batch".to_owned(), "donor".to_owned()];
-    let fields: [fn(&[String]) -> Box<dyn AnnDataField>; 5] = [
+    let fields: [Field; 5] = [
         |_| Box::new(LayerField::new("X", None)),
         |_| Box::new(CategoricalObsField::new("batch", Some("batch"))),
         |_| Box::new(NumericalObsField::new("size_factor", Some("depth"))),

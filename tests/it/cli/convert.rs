@@ -149,7 +149,7 @@ fn a_malformed_file_is_told_what_it_lacks() {
     let name = "liger_10x_v3_stim_MISSING_FIELDS.h5";
     fs::copy(formats.join(name), place.at(name)).unwrap();
     let message = format!(
-        "{name}: an incomplete 10x file: `matrix/features` has no `id`, no `feature_type` (found \
+        "{name}: a 10x file that is not complete: `matrix/features` has no `id`, no `feature_type` (found \
          name); use the one that Cell Ranger wrote, before anything was taken out of it"
     );
     place.scvi(&format!("data convert {name} out.h5ad")).fails(1, &message);

@@ -8,6 +8,7 @@ use super::select::narrow;
 use crate::{
     array, encoding,
     error::{Error, Result},
+    import::Source,
     node::Node,
 };
 
@@ -43,9 +44,9 @@ fn holds_counts(root: &Node, name: &str) -> Result<bool> {
 /// Reads a file of version 3 or later: all its features.
 pub fn v3(root: &Node) -> Result<AnnData> {
     let matrix = root.get("matrix")?;
-    demand(&matrix, &[&MATRIX[..], &["features"]].concat())?;
+    demand(Source::TenxV3, &matrix, &[&MATRIX[..], &["features"]].concat())?;
     let features = matrix.get("features")?;
-    demand(&features, &["name", "id", "feature_type"])?;
+    demand(Source::TenxV3, &features, &["name", "id", "feature_type"])?;
     let names = features.names()?;
     let is_of_probes = names.iter().any(|name| name == "gene_id");
 
@@ -87,7 +88,7 @@ pub fn v2(root: &Node, genome: Option<&str>) -> Result<AnnData> {
         }
     };
     let matrix = root.get(genome)?;
-    demand(&matrix, &[&MATRIX[..], &["gene_names", "genes"]].concat())?;
+    demand(Source::TenxV2, &matrix, &[&MATRIX[..], &["gene_names", "genes"]].concat())?;
     let mut var = DataFrame::new([""; 0]);
     var.index = Box::new(Element::Strings(strings(&matrix, "gene_names")?));
     var.columns.insert("gene_ids".into(), Element::Strings(strings(&matrix, "genes")?));
@@ -95,7 +96,7 @@ pub fn v2(root: &Node, genome: Option<&str>) -> Result<AnnData> {
 }
 
 /// Names all that is missing at once.
-fn demand(group: &Node, needed: &[&str]) -> Result<()> {
+fn demand(kind: Source, group: &Node, needed: &[&str]) -> Result<()> {
     let names = group.names()?;
     let is_missing = |name: &&&str| !names.iter().any(|n| n == **name);
     let missing: Vec<String> =
@@ -104,14 +105,7 @@ fn demand(group: &Node, needed: &[&str]) -> Result<()> {
         return Ok(());
     }
     let found = if names.is_empty() { "nothing".into() } else { names.join(", ") };
-    Err(Error::Incomplete {
-        path: group.at.path(),
-        kind: "10x file",
-        place: group.at.shown(),
-        missing,
-        found,
-        writer: "Cell Ranger",
-    })
+    Err(Error::Incomplete { path: group.at.path(), kind, place: group.at.shown(), missing, found })
 }
 
 fn cells(matrix: &Node) -> Result<DataFrame> {

@@ -13,6 +13,7 @@ use scvi_framework::anndata::{AnnData, DataFrame, Element, Slot};
 use super::unique::made_unique;
 use crate::{
     error::{Error, Result},
+    import::Source,
     matrix_market,
     node::At,
     open,
@@ -106,11 +107,10 @@ fn find(path: &Path) -> Result<Files> {
     };
     let incomplete = |wanted: Vec<String>| Error::Incomplete {
         path: path.to_owned(),
-        kind: "10x folder",
+        kind: Source::TenxMtx,
         place: matrix.clone(),
         missing: vec![format!("{} (or .gz) beside it", wanted.join(" or "))],
         found: names.join(", "),
-        writer: "Cell Ranger",
     };
     Ok(Files {
         features: beside(&FEATURES).map_err(incomplete)?,

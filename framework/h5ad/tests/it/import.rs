@@ -134,7 +134,7 @@ fn every_format_at_hand_reads() {
             Err(error) => assert_eq!(
                 error.to_string(),
                 format!(
-                    "{}: an incomplete 10x file: `matrix/features` has no `id`, no `feature_type` \
+                    "{}: a 10x file that is not complete: `matrix/features` has no `id`, no `feature_type` \
                      (found name); use the one that Cell Ranger wrote, before anything was taken \
                      out of it",
                     data.join("data/formats/liger_10x_v3_stim_MISSING_FIELDS.h5").display()
@@ -171,7 +171,8 @@ fn what_is_no_data_set_is_named() {
     file.create_group("col_attrs").unwrap();
     file.close().unwrap();
     let unfit = "; use the one that loompy wrote, before anything was taken out of it";
-    let lacks = "an incomplete loom file: `/` has no `row_attrs` (found col_attrs, matrix)";
+    let lacks =
+        "a .loom file that is not complete: `/` has no `row_attrs` (found col_attrs, matrix)";
     refused(&at("c.loom"), &format!(": {lacks}{unfit}"));
 }
 
@@ -185,7 +186,7 @@ fn folders_that_are_not_whole_are_named() {
     refused(
         folder.path(),
         &format!(
-            ": an incomplete 10x folder: `matrix.mtx` has no features.tsv or genes.tsv (or .gz) \
+            ": a 10x folder that is not complete: `matrix.mtx` has no features.tsv or genes.tsv (or .gz) \
              beside it (found matrix.mtx){unfit}"
         ),
     );
