@@ -5,6 +5,9 @@ mod targets;
 
 use std::{fs, path::Path};
 
+/// Memory that all inputs together may take, libtorch included, in kilobytes.
+const MOST_MEMORY: usize = 600 << 10;
+
 #[test]
 fn inputs_that_were_found_do_no_harm() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
@@ -18,4 +21,8 @@ fn inputs_that_were_found_do_no_harm() {
         }
         assert!(n_inputs > 0, "no inputs for {name}");
     }
+    let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: usize = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak < MOST_MEMORY, "{peak} kB were taken");
 }

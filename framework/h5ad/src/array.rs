@@ -47,9 +47,7 @@ pub fn strings(container: &Container, at: &At) -> Result<Option<Strings>> {
     let (offsets, bytes) = match kind {
         Td::VarLenAscii | Td::VarLenUnicode => {
             claim(container, at, size_of::<usize>())?;
-            if let Some(length) = heap::absurd_length(container, &at.path()) {
-                return Err(at.damaged(format!("a string of {length} bytes is beyond the file")));
-            }
+            claim_strings(container, &kind, at)?;
             ffi::strings(container, &datatype).map_err(failed)?
         }
         Td::FixedAscii(size) | Td::FixedUnicode(size) => {
@@ -100,6 +98,14 @@ pub fn claim(container: &Container, at: &At, size: usize) -> Result<()> {
     match at.charge(n) && probe.try_reserve_exact(n).is_ok() {
         true => Ok(()),
         false => Err(too_large(container, at, size)),
+    }
+}
+
+/// Refuses strings that are longer than the file.
+pub fn claim_strings(container: &Container, kind: &Td, at: &At) -> Result<()> {
+    match heap::absurd_length(container, kind, &at.path()) {
+        Some(length) => Err(at.damaged(format!("a string of {length} bytes is beyond the file"))),
+        None => Ok(()),
     }
 }
 
