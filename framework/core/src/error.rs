@@ -186,6 +186,9 @@ pub enum Error {
         /// The model class.
         model: &'static str,
     },
+    /// Whoever asked wants no answer any more.
+    #[error("stopped before it was done")]
+    Cancelled,
     /// The loss is not a number.
     #[error(
         "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back in its last good state. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"

@@ -15,7 +15,7 @@ pub use crate::{
         AnnDataField, CategoricalJointObsField, CategoricalObsField, LayerField,
         NumericalJointObsField, NumericalObsField, SummaryStats,
     },
-    model::{BaseModelClass, BaseModule, Ctx, HasQz, LossOutput, ModuleData},
+    model::{BaseModelClass, BaseModule, Ctx, HasLibrary, HasPx, HasQz, LossOutput, ModuleData},
     nn::{
         self, BatchRepresentation, Covariates, DecoderScvi, Dispersion, Encoder, Expression,
         FcConfig, FcLayers, GeneDispersion, Latent, LatentDistribution, LibraryPrior, Linear,

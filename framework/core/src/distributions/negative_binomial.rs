@@ -13,11 +13,11 @@
 
 use tch::{Kind, Tensor};
 
-use super::nonzero::NonZero;
-use crate::error::Result;
+use super::{nonzero::NonZero, poisson::draw_poisson};
+use crate::{error::Result, kernels::Counts};
 
 /// Added to the mean where it meets a positive count, so that a mean of zero costs much, not all.
-const EPSILON: f64 = 1e-8;
+pub(crate) const EPSILON: f64 = 1e-8;
 
 /// Counts with mean `mu` and variance `mu + mu² / theta`.
 #[derive(Debug)]
@@ -48,6 +48,17 @@ impl NegativeBinomial {
         self.log_theta.exp()
     }
 
+    /// A draw of counts `[.., n_cells, n_vars]`, from libtorch's generator: Poisson with a rate from a
+    /// gamma distribution of shape `theta` and mean `mu`.
+    ///
+    /// # Errors
+    /// When a parameter is not a number.
+    pub fn sample(&self) -> Result<Tensor> {
+        let theta = self.theta().f_expand_as(&self.log_mu)?;
+        let gamma = theta.f_internal_standard_gamma()?;
+        draw_poisson(&(gamma / theta * self.mean()))
+    }
+
     /// Log probability of each count of `x` `[n_cells, n_vars]`; `[.., n_cells, n_vars]`.
     ///
     /// # Errors
@@ -55,6 +66,11 @@ impl NegativeBinomial {
     pub fn log_prob(&self, x: &Tensor) -> Result<Tensor> {
         let nonzero = NonZero::of(x)?;
         nonzero.add_to(&self.log_prob_zero()?, &self.log_prob_gain(&nonzero)?)
+    }
+
+    /// What a kernel needs to compute the loss of counts `[n_cells, n_vars]`.
+    pub(super) fn explain<'a>(&'a self, x: &'a Tensor) -> Counts<'a> {
+        Counts { x, log_mu: &self.log_mu, log_theta: &self.log_theta, zi_logits: None }
     }
 
     /// Log probability of zero counts `[.., n_cells, n_vars]`.
@@ -98,6 +114,20 @@ impl ZeroInflatedNegativeBinomial {
     /// Log odds of an extra zero `[.., n_cells, n_vars]`.
     pub fn zi_logits(&self) -> &Tensor {
         &self.zi_logits
+    }
+
+    /// A draw of counts, extra zeros included `[.., n_cells, n_vars]`, from libtorch's generator.
+    ///
+    /// # Errors
+    /// When a parameter is not a number.
+    pub fn sample(&self) -> Result<Tensor> {
+        let kept = (-&self.zi_logits).sigmoid().f_bernoulli()?;
+        Ok(self.counts.sample()? * kept)
+    }
+
+    /// What a kernel needs to compute the loss of counts `[n_cells, n_vars]`.
+    pub(super) fn explain<'a>(&'a self, x: &'a Tensor) -> Counts<'a> {
+        Counts { zi_logits: Some(&self.zi_logits), ..self.counts.explain(x) }
     }
 
     /// Mean, extra zeros included `[.., n_cells, n_vars]`.

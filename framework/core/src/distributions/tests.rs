@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{NegativeBinomial, Normal, Poisson, ZeroInflatedNegativeBinomial};
+use super::{Likelihood, NegativeBinomial, Normal, Poisson, ZeroInflatedNegativeBinomial};
 use crate::{
     Result,
     model::{Ctx, Noise},
@@ -131,6 +131,92 @@ fn normal_over_a_grid() {
         let z = (x - mu) / sd;
         (-0.5 * z * z - sd.ln() - 0.5 * (2.0 * PI).ln(), z * z)
     });
+}
+
+/// The grid as a minibatch of one row per count, for dispersions per cell, and one per count and
+/// dispersion, for dispersions that cells share.
+fn minibatches() -> Vec<[Tensor; 4]> {
+    let points = grid();
+    let columns = |points: &[[f64; 4]], n_rows: i64| {
+        [0, 1, 2, 3].map(|i| column(points, i, Kind::Float).view([n_rows, -1]))
+    };
+    let mut all = vec![columns(&points, X.len() as i64)];
+    for theta in THETA {
+        let of_theta: Vec<_> = points.iter().filter(|p| p[2] == theta).copied().collect();
+        let [x, mu, theta, pi] = columns(&of_theta, X.len() as i64);
+        all.push([x, mu, theta.get(0), pi]);
+    }
+    all
+}
+
+#[test]
+fn fused_losses_and_gradients_equal_those_of_operators_in_float64() {
+    for zero_inflated in [true, false] {
+        for [x, mu, theta, pi] in minibatches() {
+            let logs = [(mu + 1e-12).log(), theta.log(), pi];
+            let weights = Tensor::from_slice(&[1.0, 0.5, -2.0, 3.0, 0.0, 1.0]); // of cells
+            let run = |kind: Kind, fused: bool| {
+                let leaves = logs.each_ref().map(|t| t.to_kind(kind).set_requires_grad(true));
+                let [log_mu, log_theta, pi] = leaves.each_ref().map(Tensor::shallow_clone);
+                let counts = NegativeBinomial::from_logs(log_mu, log_theta);
+                let px = match zero_inflated {
+                    true => Likelihood::Zinb(ZeroInflatedNegativeBinomial::new(counts, pi)),
+                    false => Likelihood::Nb(counts),
+                };
+                let x = x.to_kind(kind);
+                let loss = match fused {
+                    true => px.reconstruction_loss(&x).unwrap(),
+                    false => -px.log_prob(&x).unwrap().sum_dim_intlist(-1, false, None),
+                };
+                (&loss * weights.to_kind(kind)).sum(None).backward();
+                let n_leaves = if zero_inflated { 3 } else { 2 };
+                let grads = leaves[..n_leaves].iter().map(|leaf| numbers(&leaf.grad())).collect();
+                (numbers(&loss), grads)
+            };
+            let (expected, slopes): (Vec<f64>, Vec<Vec<f64>>) = run(Kind::Double, false);
+            let (found, found_slopes) = run(Kind::Float, true);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(
+                    (found - expected).abs() <= 3e-6 * (1.0 + expected.abs()),
+                    "{found} {expected}"
+                );
+            }
+            for (found, expected) in found_slopes.iter().zip(&slopes) {
+                let largest = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+                for (found, expected) in found.iter().zip(expected) {
+                    let tolerance = 2e-5 * expected.abs() + 1e-6 * largest.min(1e3) + 1e-6;
+                    assert!(
+                        (found - expected).abs() <= tolerance,
+                        "{found} {expected} of {largest}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fused_losses_of_several_samples_equal_those_of_each() {
+    let options = (Kind::Float, Device::Cpu);
+    let x = (Tensor::rand([3, 50], options) * 4.0).floor();
+    let (log_mu, pi) = (Tensor::randn([4, 3, 50], options), Tensor::randn([4, 3, 50], options));
+    for theta in [vec![50], vec![3, 50], vec![4, 3, 50]] {
+        let log_theta = Tensor::randn(theta.as_slice(), options);
+        let px = |log_mu: Tensor, log_theta: &Tensor, pi: Tensor| {
+            let counts = NegativeBinomial::from_logs(log_mu, log_theta.shallow_clone());
+            Likelihood::Zinb(ZeroInflatedNegativeBinomial::new(counts, pi))
+        };
+        let all = px(log_mu.shallow_clone(), &log_theta, pi.shallow_clone());
+        let all = all.reconstruction_loss(&x).unwrap();
+        assert_eq!(all.size(), [4, 3]);
+        for i in 0..4 {
+            let of_sample =
+                if theta.len() == 3 { log_theta.get(i) } else { log_theta.shallow_clone() };
+            let one = px(log_mu.get(i), &of_sample, pi.get(i)).log_prob(&x).unwrap();
+            let one = -one.sum_dim_intlist(-1, false, None);
+            assert!(one.allclose(&all.get(i), 1e-5, 1e-5, false), "{theta:?}, sample {i}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::{BaseModelClass, ModuleData, Observer, Settings, training};
 use crate::{
     anndata::{AnnData, Slot},
-    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Order, Split, library_log_moments},
+    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Split, library_log_moments},
     error::{Error, Result},
     fields::Transfer,
     nn,
@@ -183,20 +183,6 @@ impl<M: BaseModelClass> Model<M> {
         }
         let transferred = self.manager.transfer_fields(adata, Transfer::default())?;
         AnnDataLoader::new(adata, transferred.registry(), options)
-    }
-
-    /// Minibatches for a query: all rows or `indices`, in that order.
-    pub(super) fn rows(
-        &self,
-        adata: &mut AnnData,
-        indices: Option<&Vec<usize>>,
-        batch_size: usize,
-    ) -> Result<AnnDataLoader> {
-        let indices = indices.cloned();
-        self.loader(
-            adata,
-            LoaderOptions { indices, batch_size, order: Order::Sequential, ..Default::default() },
-        )
     }
 
     /// # Errors
