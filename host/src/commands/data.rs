@@ -6,6 +6,7 @@ use scvi_framework::{
     data::{Simulation, SyntheticIid, simulate, synthetic_iid},
     params::Params,
 };
+use scvi_h5ad::{ImportOptions, import};
 
 use crate::{
     describe::Description,
@@ -36,7 +37,7 @@ pub fn synthetic(plan: &Simulate, seed: i64, ui: &Ui) -> Result<()> {
 
 /// Describes a data set.
 pub fn show(file: &Path, ui: &Ui) -> Result<()> {
-    let description = Description::of(&files::read_h5ad(file)?)?;
+    let description = Description::of(&import(file, &ImportOptions::default())?.adata)?;
     match ui.format {
         Format::Json => term::print_json(&description.json()),
         Format::Text => term::print(&description.show()),

@@ -89,6 +89,11 @@ fn help() {
 }
 
 #[test]
+fn help_on_converting() {
+    check_help("data convert --help", "convert");
+}
+
+#[test]
 fn help_on_training() {
     check_help("train SCVI --help", "train");
 }

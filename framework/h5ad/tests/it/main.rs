@@ -5,5 +5,6 @@
 mod backed;
 mod encodings;
 mod faults;
+mod import;
 mod python;
 mod round_trip;
