@@ -26,10 +26,12 @@ mod legacy;
 mod node;
 mod opaque;
 mod read;
+mod stream;
 mod write;
 
 pub use error::{Error, Result};
 pub use read::{Backing, ReadOptions, read};
+pub use stream::write_in_blocks;
 pub use write::{Compression, WriteOptions, write};
 
 use scvi_framework::anndata::AnnData;

@@ -43,6 +43,12 @@ pub struct WriteOptions {
 /// # Errors
 /// When the folder cannot be written, the disk is full, or HDF5 cannot hold an element.
 pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> {
+    let writer = Writer { compression: options.compression };
+    whole(path, |file, root| writer.data_set(file, adata, root))
+}
+
+/// Has `fill` write a new file beside `path`, which it replaces once it is complete.
+pub fn whole(path: &Path, fill: impl FnOnce(&File, &At) -> Result<()>) -> Result<()> {
     ffi::register_zstd();
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
     let folder = match path.parent() {
@@ -63,7 +69,7 @@ pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> 
     let part = builder.tempfile_in(folder).map_err(io("create"))?;
     let root = At::root(path);
     let file = File::create(part.path()).map_err(|e| wrong(&root, e))?;
-    let written = Writer { compression: options.compression }.data_set(&file, adata, &root);
+    let written = fill(&file, &root);
     let closed = file.flush().and_then(|()| file.close());
     written.and(closed.map_err(|e| wrong(&root, e)))?;
     part.as_file().sync_all().map_err(io("write"))?;
@@ -73,15 +79,18 @@ pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> 
     Ok(())
 }
 
-struct Writer {
-    compression: Compression,
+/// Writes elements.
+pub struct Writer {
+    /// How arrays are compressed.
+    pub compression: Compression,
 }
 
 /// Chunks of compressed arrays hold about as many bytes.
 const CHUNK: usize = 1 << 20;
 
 impl Writer {
-    fn data_set(&self, file: &File, adata: &AnnData, root: &At) -> Result<()> {
+    /// Everything that a data set holds.
+    pub fn data_set(&self, file: &File, adata: &AnnData, root: &At) -> Result<()> {
         encoded(file, "anndata", "0.1.0", root)?;
         if let Some(x) = adata.x() {
             self.element(file, "X", x, root)?;
@@ -194,22 +203,16 @@ impl Writer {
 
     fn sparse(&self, parent: &Group, name: &str, sparse: &Sparse, at: &At) -> Result<()> {
         let at = &at.child(name);
-        let group = create(parent, name, at)?;
-        let kind = match sparse.format {
-            SparseFormat::Csr => "csr_matrix",
-            SparseFormat::Csc => "csc_matrix",
-        };
-        encoded(&group, kind, "0.1.0", at)?;
-        let shape = sparse.shape.map(|n| n as i64);
-        let lengths = group.new_attr::<i64>().shape(2).create("shape");
-        lengths.and_then(|a| a.write_raw(&shape)).map_err(|e| wrong(at, e))?;
+        let group = sparse_group(parent, name, sparse.format, sparse.shape, at)?;
         let parts =
             [("data", &sparse.data), ("indices", &sparse.indices), ("indptr", &sparse.indptr)];
-        for (part, v) in parts {
-            let place = at.child(part);
-            with_values!(v, b => self.numbers(&group, part, &[b.len()], b, &place))?;
-        }
-        Ok(())
+        parts.iter().try_for_each(|(part, v)| self.part(&group, part, v, at))
+    }
+
+    /// One of the three arrays of a sparse matrix.
+    pub fn part(&self, matrix: &Group, name: &str, values: &Values, at: &At) -> Result<()> {
+        let at = at.child(name);
+        with_values!(values, b => self.numbers(matrix, name, &[b.len()], b, &at)).map(drop)
     }
 
     fn table(&self, parent: &Group, name: &str, table: &DataFrame, at: &At) -> Result<()> {
@@ -272,6 +275,25 @@ impl Writer {
     }
 }
 
+/// The group of a sparse matrix, which still lacks its three arrays.
+pub fn sparse_group(
+    parent: &Group,
+    name: &str,
+    format: SparseFormat,
+    shape: [usize; 2],
+    at: &At,
+) -> Result<Group> {
+    let group = create(parent, name, at)?;
+    let kind = match format {
+        SparseFormat::Csr => "csr_matrix",
+        SparseFormat::Csc => "csc_matrix",
+    };
+    encoded(&group, kind, "0.1.0", at)?;
+    let lengths = group.new_attr::<i64>().shape(2).create("shape");
+    lengths.and_then(|a| a.write_raw(&shape.map(|n| n as i64))).map_err(|e| wrong(at, e))?;
+    Ok(group)
+}
+
 fn chunk(shape: &[usize], size: usize) -> Vec<usize> {
     let mut budget = (CHUNK / size.max(1)).max(1);
     let mut chunk = vec![1; shape.len()];
@@ -332,7 +354,8 @@ fn attribute<T: H5Type>(location: &Location, name: &str, value: &T, at: &At) -> 
     attribute.and_then(|a| a.write_scalar(value)).map_err(|e| wrong(at, e))
 }
 
-fn wrong(at: &At, reason: impl ToString) -> Error {
+/// What cannot be written, and why.
+pub fn wrong(at: &At, reason: impl ToString) -> Error {
     let element = at.element.strip_prefix('/').unwrap_or("/").to_owned();
     Error::Write { path: at.path(), element, reason: plain(&reason.to_string()) }
 }

@@ -20,7 +20,7 @@ pub use manager::AnnDataManager;
 pub use permutation::permutation;
 pub(crate) use registry::location;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
-pub use simulation::{Simulation, simulate};
+pub use simulation::{Simulation, Simulator, simulate};
 pub use split::{DataSplitter, Split};
 pub use synthetic::{Layout, RnaDist, SyntheticIid, synthetic_iid};
 

@@ -7,3 +7,4 @@ mod encodings;
 mod faults;
 mod python;
 mod round_trip;
+mod stream;
