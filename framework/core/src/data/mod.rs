@@ -2,20 +2,24 @@
 
 mod batch;
 pub mod counts;
+mod labels;
 mod library;
 mod loader;
 mod manager;
 mod matrix;
 mod permutation;
 mod registry;
-mod rows;
 mod simulation;
 mod split;
 mod synthetic;
 
 pub use batch::Batch;
+pub use labels::labels;
 pub use library::library_log_moments;
-pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
+pub use loader::{
+    AnnDataLoader, BLOCK, BUFFER, Batches, ConcatBatches, ConcatDataLoader, Indices, LoaderOptions,
+    Order, SemiSupervisedDataLoader,
+};
 pub use manager::AnnDataManager;
 pub use permutation::permutation;
 pub(crate) use registry::location;

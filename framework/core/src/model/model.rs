@@ -192,7 +192,7 @@ impl<M: BaseModelClass> Model<M> {
         indices: Option<&Vec<usize>>,
         batch_size: usize,
     ) -> Result<AnnDataLoader> {
-        let indices = indices.cloned();
+        let indices = indices.cloned().map(Into::into);
         self.loader(
             adata,
             LoaderOptions { indices, batch_size, order: Order::Sequential, ..Default::default() },

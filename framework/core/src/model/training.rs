@@ -25,10 +25,11 @@ pub(super) fn train<M: BaseModelClass>(
     note_empty_cells(model, adata, observer);
 
     let options = |indices: &[usize], order| LoaderOptions {
-        indices: Some(indices.to_vec()),
+        indices: Some(indices.to_vec().into()),
         batch_size: params.batch_size,
         order,
         drop_last: params.drop_last,
+        ..Default::default()
     };
     let shuffled = Order::Shuffled { seed: seed as u64 };
     let loader = model.loader(adata, options(&split.train, shuffled))?;

@@ -4,7 +4,9 @@ use half::f16;
 use tch::{Kind, Tensor};
 
 use super::*;
-use crate::data::{AnnDataLoader, Batch, LoaderOptions, Order, counts, library_log_moments};
+use crate::data::{
+    AnnDataLoader, Batch, Indices, LoaderOptions, Order, counts, library_log_moments,
+};
 
 const N: usize = 61;
 const G: usize = 17;
@@ -35,7 +37,8 @@ fn layouts(dense: &Values) -> Vec<(String, Element)> {
 }
 
 fn check_loader(what: &str, x: Element, counts: &[u8], options: LoaderOptions) {
-    let indices = options.indices.clone().unwrap_or_else(|| (0..N).collect());
+    let indices = options.indices.clone().map(|i| i.positions(N).unwrap());
+    let indices = indices.unwrap_or_else(|| (0..N).collect());
     let batch_size = options.batch_size;
     let batches = load(x, options).unwrap();
     assert_eq!(batches.len(), indices.len().div_ceil(batch_size), "{what}");
@@ -74,7 +77,8 @@ fn minibatches_equal_a_slow_recomputation() {
     let mut random = StdRng::seed_from_u64(2);
     for (what, x) in all.iter().flat_map(layouts) {
         let n = random.random_range(1..2 * N);
-        let indices = Some((0..n).map(|_| random.random_range(0..N)).collect());
+        let rows: Vec<usize> = (0..n).map(|_| random.random_range(0..N)).collect();
+        let indices = Some(rows.into());
         let batch_size = random.random_range(1..N + 5);
         let options = LoaderOptions { indices, batch_size, ..Default::default() };
         check_loader(&what, x.clone(), &counts, options);
@@ -87,7 +91,8 @@ fn reading_ahead_from_disk_crosses_its_windows() {
     let counts = random_counts(N, G, 3);
     let disk = layouts(&cast(&counts, |v| v as f32)).pop().unwrap().1;
     let mut random = StdRng::seed_from_u64(4);
-    let indices = Some((0..5000).map(|_| random.random_range(0..N)).collect());
+    let rows: Vec<usize> = (0..5000).map(|_| random.random_range(0..N)).collect();
+    let indices = Some(rows.into());
     let options = LoaderOptions { indices, batch_size: 300, ..Default::default() };
     check_loader("disk", disk, &counts, options);
 }
@@ -142,7 +147,7 @@ fn an_abandoned_epoch_does_not_block() {
     batches.next().unwrap().unwrap();
     drop(batches);
     assert_eq!(loader.into_iter().count(), N);
-    let nobody = LoaderOptions { indices: Some(vec![]), ..Default::default() };
+    let nobody = LoaderOptions { indices: Some(Indices::Rows(vec![])), ..Default::default() };
     assert_eq!(AnnDataLoader::new(&adata, &registry, nobody).unwrap().iter().count(), 0);
 }
 
@@ -151,7 +156,7 @@ fn what_cannot_be_loaded_is_named() {
     let x = || Element::matrix(N, 1, vec![1u8; N]).unwrap();
     let refused = |options| load(x(), options).unwrap_err().to_string();
     assert_eq!(
-        refused(LoaderOptions { indices: Some(vec![0, N, 1]), ..Default::default() }),
+        refused(LoaderOptions { indices: Some(vec![0, N, 1].into()), ..Default::default() }),
         "cell index 61 is out of range: there are 61 cells"
     );
     assert_eq!(
