@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use scvi_framework::anndata::AnnData;
-use scvi_h5ad::{ReadOptions, WriteOptions};
+use scvi_h5ad::{Backing, ReadOptions, WriteOptions};
 
 use crate::failure::Result;
 
@@ -12,7 +12,15 @@ use crate::failure::Result;
 /// # Errors
 /// When the file is missing, is no `.h5ad`, or is damaged.
 pub fn read_h5ad(path: &Path) -> Result<AnnData> {
-    Ok(scvi_h5ad::read(path, ReadOptions::default())?)
+    open_h5ad(path, Backing::Memory)
+}
+
+/// Reads a data set, its matrices where they are asked to be.
+///
+/// # Errors
+/// As [`read_h5ad`].
+pub fn open_h5ad(path: &Path, backed: Backing) -> Result<AnnData> {
+    Ok(scvi_h5ad::read(path, ReadOptions { backed })?)
 }
 
 /// Writes a data set, whole or not at all.

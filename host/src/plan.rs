@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use scvi_framework::{model::Settings, params::Args};
+use scvi_h5ad::Backing;
 
 use crate::{
     cli::{Cli, Command, Data, Global, Models, Plugins},
@@ -72,6 +73,8 @@ pub struct Setup {
     pub model: String,
     /// The data set.
     pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
 }
@@ -83,6 +86,8 @@ pub struct Train {
     pub model: String,
     /// The data set.
     pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Folder for the model.
     pub out: PathBuf,
     /// Whether it may be replaced.
@@ -115,6 +120,8 @@ pub struct Query {
     pub method: String,
     /// The data set, when named.
     pub adata: Option<PathBuf>,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Where the answer goes.
     pub output: Output,
     /// Whether it may be replaced.
@@ -203,12 +210,16 @@ impl Plan {
                 Job::Simulate(Simulate { out, overwrite, structure, args: parsed.simulation })
             }
             Command::Data(Data::Show { file }) => Job::ShowData { file },
-            Command::Setup(s) => {
-                Job::Setup(Setup { model: s.model, file: s.file, setup: parsed.setup })
-            }
+            Command::Setup(s) => Job::Setup(Setup {
+                model: s.model,
+                file: s.file,
+                backed: backing(s.backed),
+                setup: parsed.setup,
+            }),
             Command::Train(t) => Job::Train(Train {
                 model: t.model,
                 file: t.file,
+                backed: backing(t.backed),
                 out: t.out,
                 overwrite: t.overwrite.into(),
                 keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
@@ -221,6 +232,7 @@ impl Plan {
                 dir: q.dir,
                 method: q.method,
                 adata: q.adata,
+                backed: backing(q.backed),
                 output: Output::of(&q.out)?,
                 overwrite: q.overwrite.into(),
                 args: parsed.query,
@@ -230,4 +242,8 @@ impl Plan {
         let Global { plugin_dir, device, threads, seed, .. } = global;
         Ok(Self { job, plugin_dirs: plugin_dir, settings: Settings { seed, device, threads }, ui })
     }
+}
+
+fn backing(on_disk: bool) -> Backing {
+    if on_disk { Backing::Disk } else { Backing::Memory }
 }

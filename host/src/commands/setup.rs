@@ -14,7 +14,7 @@ use crate::{
 /// Registers the data set in memory and shows the registry.
 pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let class = session.open(&plan.model)?;
-    let mut adata = files::read_h5ad(&plan.file)?;
+    let mut adata = files::open_h5ad(&plan.file, plan.backed)?;
     let registry = class.setup_anndata(&mut adata, &plan.setup)?;
     let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;
     match ui.format {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::{
-    gather::Scratch,
     read_ahead::{ReadAhead, Window},
     resident::Resident,
     source::Source,
@@ -17,7 +16,6 @@ pub struct Batches {
     order: Arc<[usize]>,
     batch_size: usize,
     next: usize,
-    scratch: Scratch,
 }
 
 #[derive(Debug)]
@@ -53,11 +51,11 @@ impl Batches {
     }
 
     fn new(feed: Feed, order: Arc<[usize]>, batch_size: usize) -> Self {
-        Self { feed, order, batch_size, next: 0, scratch: Scratch::default() }
+        Self { feed, order, batch_size, next: 0 }
     }
 
     fn make(&mut self, start: usize, end: usize) -> Result<Batch> {
-        let (cells, scratch) = (&self.order[start..end], &mut self.scratch);
+        let cells = &self.order[start..end];
         let (sources, window) = match &mut self.feed {
             Feed::Resident(resident) => return resident.batch(cells),
             Feed::Memory(sources) => (sources, None),
@@ -74,9 +72,9 @@ impl Batches {
             let tensor = match window.and_then(|w| Some((w.cells.start, w.rows[i].as_ref()?))) {
                 Some((from, fetched)) => {
                     let local: Vec<usize> = (start - from..end - from).collect();
-                    source.gather_from(fetched, &local, scratch)?
+                    source.gather_from(fetched, &local)?
                 }
-                None => source.gather(cells, scratch)?,
+                None => source.gather(cells)?,
             };
             tensors.push((source.key.clone(), tensor));
         }

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use tch::{Device, Kind, Tensor, kind};
 
 use super::rows::Rows;
-use crate::error::Result;
+use crate::{error::Result, kernels::fresh};
 
 /// A number that tensors hold here.
 pub(super) trait Loaded: kind::Element + Copy + Default + AddAssign {
@@ -23,27 +23,14 @@ macro_rules! loaded {
 }
 loaded!(i32, i64, f32, f64);
 
-/// Room for a dense minibatch of each dtype; all zeros between uses.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    int32: Vec<i32>,
-    int64: Vec<i64>,
-    float32: Vec<f32>,
-    float64: Vec<f64>,
-}
-
 /// A dense tensor `[at.len(), n_cols]` of the rows `at`; entries stored twice add up.
-pub(super) fn dense(
-    rows: &Rows,
-    at: &[usize],
-    kind: Kind,
-    scratch: &mut Scratch,
-) -> Result<Tensor> {
+pub(super) fn dense(rows: &Rows, at: &[usize], kind: Kind) -> Result<Tensor> {
+    let n_cols = rows.n_cols();
     match kind {
-        Kind::Int => dense_of(rows, at, &mut scratch.int32),
-        Kind::Int64 => dense_of(rows, at, &mut scratch.int64),
-        Kind::Double => dense_of(rows, at, &mut scratch.float64),
-        _ => dense_of(rows, at, &mut scratch.float32),
+        Kind::Int => fresh::<i32>(at.len(), n_cols, |out| rows.add(at, out)),
+        Kind::Int64 => fresh::<i64>(at.len(), n_cols, |out| rows.add(at, out)),
+        Kind::Double => fresh::<f64>(at.len(), n_cols, |out| rows.add(at, out)),
+        _ => fresh::<f32>(at.len(), n_cols, |out| rows.add(at, out)),
     }
 }
 
@@ -55,19 +42,6 @@ pub(super) fn sparse(rows: &Rows, at: &[usize], kind: Kind) -> Result<Tensor> {
         Kind::Double => sparse_of::<f64>(rows, at),
         _ => sparse_of::<f32>(rows, at),
     }
-}
-
-fn dense_of<T: Loaded>(rows: &Rows, at: &[usize], scratch: &mut Vec<T>) -> Result<Tensor> {
-    let n_cols = rows.n_cols();
-    let len = at.len() * n_cols;
-    if scratch.len() < len {
-        scratch.resize(len, T::default());
-    }
-    let out = &mut scratch[..len];
-    rows.add(at, out);
-    let tensor = Tensor::f_from_slice(out);
-    rows.clear(at, out);
-    Ok(tensor?.f_view([at.len() as i64, n_cols as i64])?)
 }
 
 fn sparse_of<T: Loaded>(rows: &Rows, at: &[usize]) -> Result<Tensor> {

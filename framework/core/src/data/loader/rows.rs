@@ -131,39 +131,19 @@ impl Rows {
                 Values::Int64(at) => scatter(indptr, at, b, *n_cols, rows, out),
                 _ => {} // `Sparse` has no others
             }),
-            Self::Fetched { .. } => {
-                self.by_part(rows, out, |part, row, out| part.add(&[row], out));
+            Self::Fetched { parts, place } => {
+                for (&row, out) in rows.iter().zip(out.chunks_mut(self.n_cols().max(1))) {
+                    let (part, row) = place[row];
+                    parts[part].add(&[row], out);
+                }
             }
             Self::Backed(_) => {} // fetched before
-        }
-    }
-
-    /// Sets to zero what [`Rows::add`] wrote.
-    pub(super) fn clear<T: Loaded>(&self, rows: &[usize], out: &mut [T]) {
-        match self {
-            Self::Csr { indptr, indices, n_cols, .. } => match indices {
-                Values::Int32(at) => unscatter(indptr, at, *n_cols, rows, out),
-                Values::Int64(at) => unscatter(indptr, at, *n_cols, rows, out),
-                _ => {}
-            },
-            Self::Fetched { .. } => {
-                self.by_part(rows, out, |part, row, out| part.clear(&[row], out));
-            }
-            _ => out.fill(T::default()),
-        }
-    }
-
-    fn by_part<T>(&self, rows: &[usize], out: &mut [T], act: impl Fn(&Rows, usize, &mut [T])) {
-        let Self::Fetched { parts, place } = self else { return };
-        for (&row, out) in rows.iter().zip(out.chunks_mut(self.n_cols().max(1))) {
-            let (part, row) = place[row];
-            act(&parts[part], row, out);
         }
     }
 }
 
 /// Rows on disk at most this far apart are read together.
-const GAP: usize = 8;
+const GAP: usize = 16;
 /// Rows on disk that are read at once, at most.
 const LONGEST: usize = 4096;
 
@@ -203,20 +183,6 @@ fn scatter<I: Index, V: Number, T: Loaded>(
         let stored = indptr[row] as usize..indptr[row + 1] as usize;
         for (at, value) in indices[stored.clone()].iter().zip(&data[stored]) {
             out[at.at()] += T::from_f64(value.to_f64());
-        }
-    }
-}
-
-fn unscatter<I: Index, T: Loaded>(
-    indptr: &[i64],
-    indices: &[I],
-    n_cols: usize,
-    rows: &[usize],
-    out: &mut [T],
-) {
-    for (&row, out) in rows.iter().zip(out.chunks_exact_mut(n_cols.max(1))) {
-        for at in &indices[indptr[row] as usize..indptr[row + 1] as usize] {
-            out[at.at()] = T::default();
         }
     }
 }

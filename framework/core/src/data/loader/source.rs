@@ -3,10 +3,7 @@
 use indexmap::IndexMap;
 use tch::{Kind, Tensor};
 
-use super::{
-    gather::{self, Scratch},
-    rows::Rows,
-};
+use super::{gather, rows::Rows};
 use crate::{
     anndata::{AnnData, DType, Element, Slot, Values},
     data::Registry,
@@ -76,20 +73,15 @@ impl Source {
     }
 
     /// The tensor of `cells`, which are in memory.
-    pub(super) fn gather(&self, cells: &[usize], scratch: &mut Scratch) -> Result<Tensor> {
-        self.gather_from(&self.rows, cells, scratch)
+    pub(super) fn gather(&self, cells: &[usize]) -> Result<Tensor> {
+        self.gather_from(&self.rows, cells)
     }
 
     /// The tensor of the rows `cells` of what has been fetched.
-    pub(super) fn gather_from(
-        &self,
-        fetched: &Rows,
-        cells: &[usize],
-        scratch: &mut Scratch,
-    ) -> Result<Tensor> {
+    pub(super) fn gather_from(&self, fetched: &Rows, cells: &[usize]) -> Result<Tensor> {
         match self.sparse && fetched.is_sparse() {
             true => gather::sparse(fetched, cells, self.kind),
-            false => gather::dense(fetched, cells, self.kind, scratch),
+            false => gather::dense(fetched, cells, self.kind),
         }
     }
 }
