@@ -1,6 +1,8 @@
 //! Loading, splitting and simulation.
 
+mod groups;
 mod loader;
+mod order;
 mod simulation;
 mod split;
 
@@ -16,7 +18,7 @@ use crate::{
     error::{Error, Result},
     fields::{
         AnnDataField, CategoricalJointObsField, CategoricalObsField, LayerField,
-        NumericalJointObsField,
+        NumericalJointObsField, NumericalObsField,
     },
     params::Args,
     registry_keys::REGISTRY_KEYS,
