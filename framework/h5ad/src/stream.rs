@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hdf5::{Dataset, Extent, Group, H5Type};
+use hdf5::{Dataset, Extent, Group, H5Type, plist::dataset_create::FillTime};
 use scvi_framework::{
     Result as CoreResult,
     anndata::{AnnData, DType, Sparse, SparseFormat, Values},
@@ -29,7 +29,6 @@ pub fn write_in_blocks(
 ) -> Result<()> {
     let writer = Writer { compression: Compression::None };
     whole(path, |file, root| {
-        writer.data_set(file, adata, root)?;
         let (at, shape) = (root.child("X"), [adata.n_obs(), adata.n_vars()]);
         let group = sparse_group(file, "X", SparseFormat::Csr, shape, &at)?;
         let (mut data, mut indices) = (Growing::new("data"), Growing::new("indices"));
@@ -57,7 +56,8 @@ pub fn write_in_blocks(
             Ok(_) => ends.into_iter().map(|end| end as i32).collect::<Vec<_>>().into(),
             Err(_) => ends.into(),
         };
-        writer.part(&group, "indptr", &ends, &at)
+        writer.part(&group, "indptr", &ends, &at)?;
+        writer.data_set(file, adata, root)
     })
 }
 
@@ -92,7 +92,9 @@ impl Growing {
         let (dataset, _) = match &mut self.made {
             Some(made) => made,
             None => {
-                let empty = to.new_dataset::<T>().chunk(CHUNK).shape(Extent::resizable(0));
+                // Without a cache of chunks, what cannot be written is known at once.
+                let empty = to.new_dataset::<T>().chunk(CHUNK).chunk_cache(0, 0, 0.0);
+                let empty = empty.fill_time(FillTime::Never).shape(Extent::resizable(0));
                 self.made.insert((empty.create(self.name)?, dtype))
             }
         };
