@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use scvi_framework::{model::Settings, params::Args};
-use scvi_h5ad::Backing;
+use scvi_h5ad::{Backing, Features, ImportOptions};
 
 use crate::{
     cli::{Cli, Command, Data, Global, Models, Plugins},
@@ -37,6 +37,7 @@ pub enum Job {
     ListModels,
     ShowModel { model: String },
     Simulate(Simulate),
+    Convert(Convert),
     ShowData { file: PathBuf },
     Setup(Setup),
     Train(Train),
@@ -55,6 +56,21 @@ pub struct Simulate {
     pub structure: Structure,
     /// The simulation's arguments.
     pub args: Args,
+}
+
+/// What to make an `.h5ad` file of.
+#[derive(Debug)]
+pub struct Convert {
+    /// The file or folder to read.
+    pub src: PathBuf,
+    /// The file to write.
+    pub dst: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// The modality, when named.
+    pub modality: Option<String>,
+    /// What to take of a file of 10x.
+    pub options: ImportOptions,
 }
 
 /// What simulated cells have in common.
@@ -208,6 +224,12 @@ impl Plan {
                 let structure = if iid { Structure::Iid } else { Structure::CellTypes };
                 let overwrite = overwrite.into();
                 Job::Simulate(Simulate { out, overwrite, structure, args: parsed.simulation })
+            }
+            Command::Data(Data::Convert { src, dst, modality, genome, gex_only, overwrite }) => {
+                let features = if gex_only { Features::GeneExpression } else { Features::All };
+                let options = ImportOptions { genome, features };
+                let overwrite = overwrite.into();
+                Job::Convert(Convert { src, dst, overwrite, modality, options })
             }
             Command::Data(Data::Show { file }) => Job::ShowData { file },
             Command::Setup(s) => Job::Setup(Setup {

@@ -4,5 +4,8 @@
 
 mod abi;
 mod cli;
+mod expression;
+mod fuzzed;
 mod golden;
 mod tidy;
+mod tutorial;

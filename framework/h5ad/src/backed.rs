@@ -106,6 +106,7 @@ fn dense(node: &Node) -> Result<Option<OnDisk>> {
     let (Some(dtype), &[n, m]) = (number(&dataset, &node.at)?, &dataset.shape()[..]) else {
         return Ok(None);
     };
+    array::plausible(&dataset, &node.at, dtype.size())?;
     let layout = Layout::Dense(dataset);
     Ok(Some(OnDisk { node: node.clone(), shape: [n, m], dtype, layout }))
 }
@@ -120,6 +121,8 @@ fn csr(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
     let shape = node.attr_shape(shape)?;
     let (data, indices, indptr) = (node.get("data")?, node.get("indices")?, node.get("indptr")?);
     let Some(dtype) = number(data.dataset()?, &data.at)? else { return Ok(None) };
+    array::plausible(data.dataset()?, &data.at, dtype.size())?;
+    array::plausible(indices.dataset()?, &indices.at, DType::Int64.size())?;
     let (data, indices) = (data.dataset()?.clone(), indices.dataset()?.clone());
     let (width, starts) =
         match array::numbers(indptr.dataset()?, &indptr.at)?.map(encoding::position) {
@@ -218,6 +221,17 @@ fn slab(dataset: &Dataset, dtype: DType, rows: Range<usize>, at: &At) -> Result<
         Ok(read.into_raw_vec_and_offset().0.into())
     }
     with_type!(dtype, T => read::<T>(dataset, rows)).map_err(|e| unreadable(dataset, at, e))
+}
+
+/// Some columns of a dense matrix, in C order; `None` when it holds no numbers.
+pub fn columns(dataset: &Dataset, columns: Range<usize>, at: &At) -> Result<Option<Values>> {
+    fn read<T: Number + H5Type>(dataset: &Dataset, part: Range<usize>) -> hdf5::Result<Values> {
+        let read = dataset.read_slice_2d::<T, _>((.., part))?;
+        Ok(read.into_raw_vec_and_offset().0.into())
+    }
+    let Some(dtype) = number(dataset, at)? else { return Ok(None) };
+    let values = with_type!(dtype, T => read::<T>(dataset, columns));
+    values.map(Some).map_err(|e| unreadable(dataset, at, e))
 }
 
 fn run(dataset: &Dataset, dtype: DType, part: Range<usize>, at: &At) -> Result<Values> {

@@ -28,7 +28,7 @@ pub fn write_in_blocks(
     blocks: impl IntoIterator<Item = CoreResult<Sparse>>,
 ) -> Result<()> {
     let writer = Writer { compression: Compression::None };
-    whole(path, |file, root| {
+    whole(path, &[], |file, root| {
         let (at, shape) = (root.child("X"), [adata.n_obs(), adata.n_vars()]);
         let group = sparse_group(file, "X", SparseFormat::Csr, shape, &at)?;
         let (mut data, mut indices) = (Growing::new("data"), Growing::new("indices"));

@@ -7,6 +7,7 @@ use scvi_framework::{
     data::{Simulation, Simulator, SyntheticIid, synthetic_iid},
     params::Params,
 };
+use scvi_h5ad::{ImportOptions, import};
 
 use crate::{
     describe::Description,
@@ -52,7 +53,7 @@ fn in_blocks(p: &Simulation, out: &Path) -> Result<AnnData> {
 
 /// Describes a data set.
 pub fn show(file: &Path, ui: &Ui) -> Result<()> {
-    let description = Description::of(&files::read_h5ad(file)?)?;
+    let description = Description::of(&import(file, &ImportOptions::default())?.adata)?;
     match ui.format {
         Format::Json => term::print_json(&description.json()),
         Format::Text => term::print(&description.show()),

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod convert;
 mod data;
 mod models;
 mod plugins;
@@ -26,6 +27,7 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::ListModels => models::list(session, ui),
         Job::ShowModel { model } => models::show(session, model, ui),
         Job::Simulate(plan) => data::synthetic(plan, settings.seed, ui),
+        Job::Convert(plan) => convert::run(plan, ui),
         Job::ShowData { file } => data::show(file, ui),
         Job::Setup(plan) => setup::run(plan, session, ui),
         Job::Train(plan) => train::run(plan, session, settings, ui),

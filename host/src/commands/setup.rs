@@ -6,7 +6,6 @@ use crate::{
     failure::Result,
     files,
     plan::{Format, Setup, Ui},
-    registry_view,
     session::Session,
     term,
 };
@@ -14,11 +13,13 @@ use crate::{
 /// Registers the data set in memory and shows the registry.
 pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let class = session.open(&plan.model)?;
-    let mut adata = files::open_h5ad(&plan.file, plan.backed)?;
+    let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let registry = class.setup_anndata(&mut adata, &plan.setup)?;
-    let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;
     match ui.format {
-        Format::Json => term::print_json(&registry),
-        Format::Text => term::print(&registry_view::show(&registry)),
+        Format::Json => {
+            let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;
+            term::print_json(&registry)
+        }
+        Format::Text => term::print(&registry.view().to_string()),
     }
 }

@@ -17,9 +17,9 @@ use crate::{
 #[derive(Deserialize)]
 struct WireRegistry {
     scvi_version: String,
-    model_name: String,
-    setup_method_name: String,
-    setup_args: Args,
+    model_name: Option<String>,
+    setup_method_name: Option<String>,
+    setup_args: Option<Args>,
     field_registries: IndexMap<String, WireField>,
     #[serde(rename = "_scvi_uuid")]
     scvi_uuid: String,

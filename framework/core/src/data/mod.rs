@@ -6,9 +6,11 @@ mod labels;
 mod library;
 mod loader;
 mod manager;
+mod manager_store;
 mod matrix;
 mod permutation;
 mod registry;
+mod registry_view;
 mod simulation;
 mod split;
 mod synthetic;
@@ -21,9 +23,12 @@ pub use loader::{
     Order, SemiSupervisedDataLoader,
 };
 pub use manager::AnnDataManager;
+pub use manager_store::ManagerStore;
+pub(crate) use matrix::for_each_value;
 pub use permutation::permutation;
 pub(crate) use registry::location;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
+pub use registry_view::{RegistryView, SetupView};
 pub use simulation::{Simulation, Simulator, simulate};
 pub use split::{DataSplitter, Split};
 pub use synthetic::{Layout, RnaDist, SyntheticIid, synthetic_iid};

@@ -19,5 +19,5 @@ mod pool;
 mod tests;
 
 pub(crate) use adam::{AdamStep, Moments};
-pub(crate) use counts::{Counts, CountsLoss};
+pub(crate) use counts::{Counts, CountsSlopes};
 pub(crate) use fresh::fresh;

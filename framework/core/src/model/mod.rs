@@ -14,7 +14,7 @@ mod query;
 mod settings;
 mod training;
 
-pub use capabilities::HasQz;
+pub use capabilities::{HasLibrary, HasPx, HasQz};
 pub use class::BaseModelClass;
 pub use data::ModuleData;
 pub use dynamic::{DynModel, DynModelClass, MethodDescription, ModelDescription};

@@ -3,6 +3,7 @@
 mod groups;
 mod loader;
 mod order;
+mod random;
 mod simulation;
 mod split;
 
