@@ -171,6 +171,9 @@ pub struct Setup {
     pub model: String,
     /// The data set (.h5ad)
     pub file: PathBuf,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
 }
 
 /// `scvi train`
@@ -183,6 +186,9 @@ pub struct Train {
     /// Folder for the trained model
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
     /// Keep a copy of the data set in the model's folder
     #[arg(long)]
     pub save_anndata: bool,
@@ -208,6 +214,9 @@ pub struct Query {
     /// The data set asked about [default: the one saved with the model, else the one trained on]
     #[arg(long, value_name = "FILE")]
     pub adata: Option<PathBuf>,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
     /// Where the answer goes: .h5ad (the data set with the answer in it), .csv, .tsv, .npz, or `-`
     /// for a table on standard output
     #[arg(long, value_name = "OUT")]

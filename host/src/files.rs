@@ -3,17 +3,17 @@
 use std::path::Path;
 
 use scvi_framework::anndata::AnnData;
-use scvi_h5ad::{ReadOptions, Source, WriteOptions};
+use scvi_h5ad::{Backing, ReadOptions, Source, WriteOptions};
 
 use crate::failure::{Error, Result};
 
-/// Reads a data set.
+/// Reads a data set, its matrices where they are asked to be.
 ///
 /// # Errors
 /// When the file is missing or damaged; when it is no `.h5ad`, with the command that makes one of it
 /// where there is one.
-pub fn read_h5ad(path: &Path) -> Result<AnnData> {
-    match scvi_h5ad::read(path, ReadOptions::default()) {
+pub fn read_h5ad(path: &Path, backed: Backing) -> Result<AnnData> {
+    match scvi_h5ad::read(path, ReadOptions { backed }) {
         Ok(adata) if adata.modalities().is_empty() => Ok(adata),
         Ok(adata) => Err(convertible(path, Source::H5mu, adata.modalities().keys().cloned())),
         Err(error) => Err(match Source::of(path) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use scvi_framework::{model::Settings, params::Args};
-use scvi_h5ad::{Features, ImportOptions};
+use scvi_h5ad::{Backing, Features, ImportOptions};
 
 use crate::{
     cli::{Cli, Command, Data, Global, Models, Plugins},
@@ -89,6 +89,8 @@ pub struct Setup {
     pub model: String,
     /// The data set.
     pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
 }
@@ -100,6 +102,8 @@ pub struct Train {
     pub model: String,
     /// The data set.
     pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Folder for the model.
     pub out: PathBuf,
     /// Whether it may be replaced.
@@ -132,6 +136,8 @@ pub struct Query {
     pub method: String,
     /// The data set, when named.
     pub adata: Option<PathBuf>,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Where the answer goes.
     pub output: Output,
     /// Whether it may be replaced.
@@ -226,12 +232,16 @@ impl Plan {
                 Job::Convert(Convert { src, dst, overwrite, modality, options })
             }
             Command::Data(Data::Show { file }) => Job::ShowData { file },
-            Command::Setup(s) => {
-                Job::Setup(Setup { model: s.model, file: s.file, setup: parsed.setup })
-            }
+            Command::Setup(s) => Job::Setup(Setup {
+                model: s.model,
+                file: s.file,
+                backed: backing(s.backed),
+                setup: parsed.setup,
+            }),
             Command::Train(t) => Job::Train(Train {
                 model: t.model,
                 file: t.file,
+                backed: backing(t.backed),
                 out: t.out,
                 overwrite: t.overwrite.into(),
                 keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
@@ -244,6 +254,7 @@ impl Plan {
                 dir: q.dir,
                 method: q.method,
                 adata: q.adata,
+                backed: backing(q.backed),
                 output: Output::of(&q.out)?,
                 overwrite: q.overwrite.into(),
                 args: parsed.query,
@@ -253,4 +264,8 @@ impl Plan {
         let Global { plugin_dir, device, threads, seed, .. } = global;
         Ok(Self { job, plugin_dirs: plugin_dir, settings: Settings { seed, device, threads }, ui })
     }
+}
+
+fn backing(on_disk: bool) -> Backing {
+    if on_disk { Backing::Disk } else { Backing::Memory }
 }

@@ -15,7 +15,7 @@ use crate::{
     node::{At, Node, descriptor, unreadable},
 };
 
-/// A dense or row-compressed matrix in an open file.
+/// A matrix in an open file.
 #[derive(Debug)]
 pub struct OnDisk {
     /// The matrix in its file.
@@ -28,14 +28,23 @@ pub struct OnDisk {
 #[derive(Debug)]
 enum Layout {
     Dense(Dataset),
-    Csr { starts: Buffer<i64>, width: DType, data: Dataset, indices: Dataset },
+    Csr {
+        starts: Buffer<i64>,
+        width: DType,
+        data: Dataset,
+        indices: Dataset,
+    },
+    /// Whose rows nobody can have; it can still be copied as it is.
+    Csc,
 }
 
 /// The matrix at `node`, left there; `None` when it cannot be read by rows.
 pub fn open(node: &Node) -> Result<Option<Element>> {
     let found = match node.attr_string("encoding-type")?.as_str() {
         "csr_matrix" => csr(node, "shape")?,
+        "csc_matrix" => csc(node, "shape")?,
         "" if node.attr_string("h5sparse_format")? == "csr" => csr(node, "h5sparse_shape")?,
+        "" if node.attr_string("h5sparse_format")? == "csc" => csc(node, "h5sparse_shape")?,
         "" | "array" if node.dataset().is_ok() => dense(node)?,
         _ => None,
     };
@@ -63,6 +72,7 @@ impl Backed for OnDisk {
         let on_disk = |e: crate::Error| CoreError::OnDisk { reason: e.to_string() };
         let n = rows.len();
         match &self.layout {
+            Layout::Csc => Err(on_disk(self.node.at.by_column())),
             Layout::Dense(dataset) => {
                 let values = slab(dataset, self.dtype, rows, &self.node.at).map_err(on_disk)?;
                 Ok(Element::Dense(Dense { shape: vec![n, n_cols], values }))
@@ -99,6 +109,12 @@ fn dense(node: &Node) -> Result<Option<OnDisk>> {
     array::plausible(&dataset, &node.at, dtype.size())?;
     let layout = Layout::Dense(dataset);
     Ok(Some(OnDisk { node: node.clone(), shape: [n, m], dtype, layout }))
+}
+
+fn csc(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
+    let (shape, data) = (node.attr_shape(shape)?, node.get("data")?);
+    let Some(dtype) = number(data.dataset()?, &data.at)? else { return Ok(None) };
+    Ok(Some(OnDisk { node: node.clone(), shape, dtype, layout: Layout::Csc }))
 }
 
 fn csr(node: &Node, shape: &str) -> Result<Option<OnDisk>> {

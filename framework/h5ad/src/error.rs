@@ -183,6 +183,18 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// Rows are asked of a matrix that is stored column by column.
+    #[error(
+        "{}: `{element}` is stored by column (CSC), so that its rows cannot be read one by one; read \
+         it into memory, or rewrite the file in Python with `adata.X = adata.X.tocsr()`",
+        path.display()
+    )]
+    ByColumn {
+        /// The file.
+        path: PathBuf,
+        /// The element.
+        element: String,
+    },
     /// An element cannot be written.
     #[error("{}: `{element}` cannot be written: {reason}", path.display())]
     Write {

@@ -32,12 +32,14 @@ mod node;
 mod opaque;
 mod open;
 mod read;
+mod stream;
 mod tenx;
 mod write;
 
 pub use error::{Error, Result};
 pub use import::{Features, ImportOptions, Imported, Source, import};
 pub use read::{Backing, ReadOptions, read};
+pub use stream::write_in_blocks;
 pub use write::{Compression, WriteOptions, write};
 
 use scvi_framework::anndata::AnnData;

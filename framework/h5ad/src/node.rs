@@ -93,6 +93,11 @@ impl At {
         Error::Shape { path: self.path(), element: self.shown(), expected, found }
     }
 
+    /// What is stored by column, and asked for rows.
+    pub fn by_column(&self) -> Error {
+        Error::ByColumn { path: self.path(), element: self.shown() }
+    }
+
     /// What the data set's own checks refused.
     pub fn refused(&self, error: CoreError) -> Error {
         match error {

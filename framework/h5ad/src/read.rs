@@ -20,8 +20,8 @@ pub enum Backing {
     /// Everything is read at once.
     #[default]
     Memory,
-    /// X and layers stay in the file and are read by row ranges; what cannot be read so (matrices
-    /// compressed by column) is read at once.
+    /// X and layers stay in the file and are read by row ranges. Matrices stored by column stay there
+    /// too, and refuse to give rows.
     Disk,
 }
 

@@ -42,11 +42,29 @@ pub struct WriteOptions {
     pub compression: Compression,
 }
 
-/// Writes a data set to `path`, one of several modalities as `.h5mu`: the whole file, or on failure none of it, an older file left alone.
+/// Writes a data set to `path`, one of several modalities as `.h5mu`: the whole file, or on failure
+/// none of it, an older file left alone.
 ///
 /// # Errors
 /// When the folder cannot be written, the disk is full, or HDF5 cannot hold an element.
 pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> {
+    let writer = Writer { compression: options.compression };
+    match adata.modalities().is_empty() {
+        true => whole(path, &[], |file, root| writer.data_set(file, adata, root)),
+        false => {
+            let header = multimodal::header();
+            whole(path, &header, |file, root| writer.multimodal(file, adata, root))
+        }
+    }
+}
+
+/// Has `fill` write a new file beside `path`, which it replaces once it is complete. `header` is what
+/// stands before the HDF5: nothing, or 512 bytes.
+pub fn whole(
+    path: &Path,
+    header: &[u8],
+    fill: impl FnOnce(&File, &At) -> Result<()>,
+) -> Result<()> {
     ffi::register_zstd();
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
     let folder = match path.parent() {
@@ -66,22 +84,13 @@ pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> 
     }
     let part = builder.tempfile_in(folder).map_err(io("create"))?;
     let root = At::root(path);
-    let is_multimodal = !adata.modalities().is_empty();
     let mut builder = File::with_options();
-    if is_multimodal {
-        builder.with_fcpl(|properties| properties.userblock(multimodal::USERBLOCK));
-    }
+    builder.with_fcpl(|properties| properties.userblock(header.len() as u64));
     let file = builder.create(part.path()).map_err(|e| wrong(&root, e))?;
-    let writer = Writer { compression: options.compression };
-    let written = match is_multimodal {
-        true => writer.multimodal(&file, adata, &root),
-        false => writer.data_set(&file, adata, &root),
-    };
+    let written = fill(&file, &root);
     let closed = file.flush().and_then(|()| file.close());
     written.and(closed.map_err(|e| wrong(&root, e)))?;
-    if is_multimodal {
-        part.as_file().write_all(&multimodal::header()).map_err(io("write"))?;
-    }
+    part.as_file().write_all(header).map_err(io("write"))?;
     part.as_file().sync_all().map_err(io("write"))?;
     part.persist(path).map_err(|e| io("replace")(e.error))?;
     #[cfg(unix)]
@@ -91,7 +100,8 @@ pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> 
 
 /// Puts elements into a file.
 pub struct Writer {
-    compression: Compression,
+    /// How arrays are compressed.
+    pub compression: Compression,
 }
 
 /// Chunks of compressed arrays hold about as many bytes.
@@ -220,22 +230,16 @@ impl Writer {
 
     fn sparse(&self, parent: &Group, name: &str, sparse: &Sparse, at: &At) -> Result<()> {
         let at = &at.child(name);
-        let group = create(parent, name, at)?;
-        let kind = match sparse.format {
-            SparseFormat::Csr => "csr_matrix",
-            SparseFormat::Csc => "csc_matrix",
-        };
-        encoded(&group, kind, "0.1.0", at)?;
-        let shape = sparse.shape.map(|n| n as i64);
-        let lengths = group.new_attr::<i64>().shape(2).create("shape");
-        lengths.and_then(|a| a.write_raw(&shape)).map_err(|e| wrong(at, e))?;
+        let group = sparse_group(parent, name, sparse.format, sparse.shape, at)?;
         let parts =
             [("data", &sparse.data), ("indices", &sparse.indices), ("indptr", &sparse.indptr)];
-        for (part, v) in parts {
-            let place = at.child(part);
-            with_values!(v, b => self.numbers(&group, part, &[b.len()], b, &place))?;
-        }
-        Ok(())
+        parts.iter().try_for_each(|(part, v)| self.part(&group, part, v, at))
+    }
+
+    /// One of the three arrays of a sparse matrix.
+    pub fn part(&self, matrix: &Group, name: &str, values: &Values, at: &At) -> Result<()> {
+        let at = at.child(name);
+        with_values!(values, b => self.numbers(matrix, name, &[b.len()], b, &at)).map(drop)
     }
 
     fn table(&self, parent: &Group, name: &str, table: &DataFrame, at: &At) -> Result<()> {
@@ -293,6 +297,25 @@ impl Writer {
         }
         Ok(Location::clone(&dataset))
     }
+}
+
+/// The group of a sparse matrix, which still lacks its three arrays.
+pub fn sparse_group(
+    parent: &Group,
+    name: &str,
+    format: SparseFormat,
+    shape: [usize; 2],
+    at: &At,
+) -> Result<Group> {
+    let group = create(parent, name, at)?;
+    let kind = match format {
+        SparseFormat::Csr => "csr_matrix",
+        SparseFormat::Csc => "csc_matrix",
+    };
+    encoded(&group, kind, "0.1.0", at)?;
+    let lengths = group.new_attr::<i64>().shape(2).create("shape");
+    lengths.and_then(|a| a.write_raw(&shape.map(|n| n as i64))).map_err(|e| wrong(at, e))?;
+    Ok(group)
 }
 
 fn chunk(shape: &[usize], size: usize) -> Vec<usize> {

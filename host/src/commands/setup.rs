@@ -13,7 +13,7 @@ use crate::{
 /// Registers the data set in memory and shows the registry.
 pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let class = session.open(&plan.model)?;
-    let mut adata = files::read_h5ad(&plan.file)?;
+    let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let registry = class.setup_anndata(&mut adata, &plan.setup)?;
     match ui.format {
         Format::Json => {

@@ -22,7 +22,7 @@ pub fn run(plan: &Train, session: &Session, settings: &Settings, ui: &Ui) -> Res
     staged::check_model(&plan.out, plan.overwrite)?;
     let class = session.open(&plan.model)?;
     ui.step(format!("reading {}", plan.file.display()));
-    let mut adata = files::read_h5ad(&plan.file)?;
+    let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let (n, g) = (term::count(adata.n_obs(), "cell"), term::count(adata.n_vars(), "gene"));
     ui.step(format!("{n} × {g}"));
     let mut model = class.create(&mut adata, &plan.setup, &plan.init, settings)?;

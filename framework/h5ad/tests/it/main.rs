@@ -6,5 +6,7 @@ mod backed;
 mod encodings;
 mod faults;
 mod import;
+mod loading;
 mod python;
 mod round_trip;
+mod stream;
