@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use scvi_framework::{
+    fields::kind_of,
+    serde_json::{self, Value},
+};
 
 /// Single-cell variational models as plugins.
 #[derive(Clone, Debug, Parser)]
@@ -63,6 +67,9 @@ pub enum Command {
     /// Which models there are, and what they take
     #[command(subcommand, arg_required_else_help = true)]
     Models(Models),
+    /// Which kinds of fields there are, for --field
+    #[command(subcommand, arg_required_else_help = true)]
+    Fields(Fields),
     /// Make a data set, or look at one
     #[command(subcommand, arg_required_else_help = true)]
     Data(Data),
@@ -110,6 +117,13 @@ pub enum Models {
     },
 }
 
+/// `scvi fields`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Fields {
+    /// List the kinds of fields of all plugins, with what their JSON takes
+    List,
+}
+
 /// `scvi data`
 #[derive(Clone, Debug, Subcommand)]
 pub enum Data {
@@ -141,6 +155,18 @@ pub struct Setup {
     pub model: String,
     /// The data set (.h5ad)
     pub file: PathBuf,
+    /// The fields given
+    #[command(flatten)]
+    pub fields: Given,
+}
+
+/// Fields of the user's own.
+#[derive(Clone, Debug, Args)]
+pub struct Given {
+    /// Read this field too, or in the place of the model's own with that registry key (repeatable;
+    /// the kinds: scvi fields list)
+    #[arg(long, value_name = "JSON", value_parser = field, help_heading = "Set-up", display_order = 999)]
+    pub field: Vec<Value>,
 }
 
 /// `scvi train`
@@ -150,6 +176,9 @@ pub struct Train {
     pub model: String,
     /// The data set (.h5ad)
     pub file: PathBuf,
+    /// The fields given
+    #[command(flatten)]
+    pub fields: Given,
     /// Folder for the trained model
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -195,4 +224,12 @@ fn device(name: &str) -> Result<String, String> {
         return Ok(name.into());
     }
     Err("expected auto, cpu, cuda or cuda:N".into())
+}
+
+fn field(text: &str) -> Result<Value, String> {
+    let json = serde_json::from_str(text).map_err(|e| format!("expected JSON: {e}"))?;
+    match kind_of(&json) {
+        Ok(_) => Ok(json),
+        Err(_) => Err(r#"expected a JSON object with "field", the kind of field"#.into()),
+    }
 }

@@ -39,6 +39,22 @@ pub enum Error {
         /// Which models there are.
         source: Box<HostError>,
     },
+    /// A saved model with a field whose plugin is not here.
+    #[error(
+        "{}: it reads `{registry_key}` through a field{}: {source}; get the plugin and name its folder with --plugin-dir",
+        dir.display(),
+        plugin.as_ref().map(|(name, version)| format!(" of plugin {name} {version}, which is not here")).unwrap_or_default()
+    )]
+    NoFieldPlugin {
+        /// The model's folder.
+        dir: PathBuf,
+        /// The field's registry key.
+        registry_key: String,
+        /// Name and version of the plugin, where the model names it.
+        plugin: Option<(String, String)>,
+        /// Which kinds of fields there are.
+        source: Box<HostError>,
+    },
     /// A method that the model does not have.
     #[error("{model} has no method `{name}`{}; it has {}", did_you_mean(name, known), known.join(", "))]
     UnknownMethod {

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use scvi_framework::{model::Settings, params::Args};
+use scvi_framework::{model::Settings, params::Args, serde_json::Value};
 
 use crate::{
-    cli::{Cli, Command, Data, Global, Models, Plugins},
+    cli::{Cli, Command, Data, Fields, Global, Models, Plugins},
     failure::Result,
     parse::Parsed,
     progress::Show,
@@ -35,6 +35,7 @@ pub enum Job {
     InspectPlugin { file: PathBuf },
     ListModels,
     ShowModel { model: String },
+    ListFields,
     Simulate(Simulate),
     ShowData { file: PathBuf },
     Setup(Setup),
@@ -74,6 +75,8 @@ pub struct Setup {
     pub file: PathBuf,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
+    /// Fields beside the model's.
+    pub fields: Vec<Value>,
 }
 
 /// What to train on what.
@@ -91,6 +94,8 @@ pub struct Train {
     pub keep: KeepData,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
+    /// Fields beside the model's.
+    pub fields: Vec<Value>,
     /// Arguments of the constructor.
     pub init: Args,
     /// Arguments of `train`.
@@ -197,15 +202,19 @@ impl Plan {
             Command::Plugins(Plugins::Inspect { file }) => Job::InspectPlugin { file },
             Command::Models(Models::List) => Job::ListModels,
             Command::Models(Models::Show { model }) => Job::ShowModel { model },
+            Command::Fields(Fields::List) => Job::ListFields,
             Command::Data(Data::Synthetic { out, iid, overwrite }) => {
                 let structure = if iid { Structure::Iid } else { Structure::CellTypes };
                 let overwrite = overwrite.into();
                 Job::Simulate(Simulate { out, overwrite, structure, args: parsed.simulation })
             }
             Command::Data(Data::Show { file }) => Job::ShowData { file },
-            Command::Setup(s) => {
-                Job::Setup(Setup { model: s.model, file: s.file, setup: parsed.setup })
-            }
+            Command::Setup(s) => Job::Setup(Setup {
+                model: s.model,
+                file: s.file,
+                setup: parsed.setup,
+                fields: s.fields.field,
+            }),
             Command::Train(t) => Job::Train(Train {
                 model: t.model,
                 file: t.file,
@@ -213,6 +222,7 @@ impl Plan {
                 overwrite: t.overwrite.into(),
                 keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
                 setup: parsed.setup,
+                fields: t.fields.field,
                 init: parsed.model,
                 training: parsed.training,
             }),

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod data;
+mod fields;
 mod models;
 mod plugins;
 mod query;
@@ -25,6 +26,7 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::InspectPlugin { file } => plugins::inspect(file, ui),
         Job::ListModels => models::list(session, ui),
         Job::ShowModel { model } => models::show(session, model, ui),
+        Job::ListFields => fields::list(session, ui),
         Job::Simulate(plan) => data::synthetic(plan, settings.seed, ui),
         Job::ShowData { file } => data::show(file, ui),
         Job::Setup(plan) => setup::run(plan, session, ui),

@@ -2,6 +2,7 @@
 
 mod counts;
 mod data;
+mod fields;
 mod interrupted;
 mod outputs;
 mod plugins;

@@ -46,7 +46,7 @@ fn the_real_one_is_listed_and_inspected() {
     let words: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
     assert_eq!(words, ["scvi-plugin-scvi", "0.1.0", "SCVI", file.to_str().unwrap()]);
     let inspected = place.scvi(&format!("plugins inspect {}", file.display())).says("").out;
-    for line in [" plugin      scvi-plugin-scvi 0.1.0\n", " interface   1\n", "\nModels\n SCVI   "]
+    for line in [" plugin      scvi-plugin-scvi 0.1.0\n", " interface   2\n", "\nModels\n SCVI   "]
     {
         assert!(inspected.contains(line), "{inspected}");
     }
@@ -92,7 +92,7 @@ fn another_libtorch() {
 
 #[test]
 fn another_interface() {
-    Plugins::new().patched("a.so", b"\"abi\":1", b"\"abi\":9").refuses("plugin `scvi-echo` speaks plugin interface 9, this program speaks 1; build the plugin again \
+    Plugins::new().patched("a.so", b"\"abi\":2", b"\"abi\":9").refuses("plugin `scvi-echo` speaks plugin interface 9, this program speaks 2; build the plugin again \
          with this program's version of scvi-framework",);
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export, manifest::Manifest, peer::AtHost,
+    ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export, manifest::Manifest, peer::AtLender,
     wire::Unpacker,
 };
 use crate::anndata::Values;
@@ -50,7 +50,7 @@ fn what_does_not_fit_its_description_is_refused() {
     #[track_caller]
     fn check(wire: serde_json::Value, buffers: &[Values], expected: &str) {
         let wire = serde_json::from_value(wire).unwrap();
-        let error = Unpacker { buffers, homes: &AtHost(None) }.element(wire).unwrap_err();
+        let error = Unpacker { buffers, homes: &AtLender(None) }.element(wire).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
     let one = [Values::from(vec![1.0f32])];

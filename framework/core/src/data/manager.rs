@@ -42,11 +42,12 @@ impl AnnDataManager {
     /// # Errors
     /// What the fields refuse; two fields with one registry key or one summary statistic.
     pub fn register(
-        fields: Vec<Box<dyn AnnDataField>>,
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
         model_name: &str,
         setup_args: Args,
         adata: &mut AnnData,
     ) -> Result<Self> {
+        let fields: Vec<Arc<dyn AnnDataField>> = fields.into_iter().map(Into::into).collect();
         let mut keys: Vec<&str> = Vec::new();
         for field in &fields {
             if keys.contains(&field.registry_key()) {
@@ -54,7 +55,6 @@ impl AnnDataManager {
             }
             keys.push(field.registry_key());
         }
-        let fields: Vec<Arc<dyn AnnDataField>> = fields.into_iter().map(Arc::from).collect();
         let run =
             |field: &Arc<dyn AnnDataField>, target: &mut AnnData| field.register_field(target);
         Self::apply(fields, model_name, setup_args, adata, run)
@@ -69,7 +69,10 @@ impl AnnDataManager {
     ///
     /// # Errors
     /// Those of [`Registry::from_saved`].
-    pub fn from_saved(fields: Vec<Box<dyn AnnDataField>>, saved: &Value) -> Result<Self> {
+    pub fn from_saved(
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
+        saved: &Value,
+    ) -> Result<Self> {
         Ok(Self::from_registry(Registry::from_saved(fields, saved)?))
     }
 

@@ -3,6 +3,7 @@
 mod categorical_joint;
 mod categorical_obs;
 mod category;
+mod kinds;
 mod layer;
 mod numerical_joint;
 mod numerical_obs;
@@ -21,6 +22,8 @@ use crate::{
 pub use categorical_joint::CategoricalJointObsField;
 pub use categorical_obs::CategoricalObsField;
 pub use category::{Category, Encoded, encode};
+pub use kinds::{BUILT_IN, from_json, kind_of};
+pub(crate) use kinds::{KIND, known_kinds, knows};
 pub use layer::LayerField;
 pub use numerical_joint::NumericalJointObsField;
 pub use numerical_obs::NumericalObsField;
@@ -130,7 +133,7 @@ impl SummaryStats {
 }
 
 /// How a registration is carried over to another data set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Append categories that the source did not know, in place of refusing them.
     pub extend_categories: bool,
@@ -140,8 +143,9 @@ pub struct Transfer {
 
 /// A kind of data that models can read: finds it, checks it, encodes it and remembers how.
 ///
-/// A crate may add its own and use it in the fields of its models. It is written into saved models
-/// as JSON with the name of its type, so that two kinds must not share one.
+/// A crate may add its own and use it in the fields of its models; listed in
+/// [`export_fields!`](crate::export_fields), models of all other plugins can read it too. It is
+/// written into saved models as JSON with the name of its type, so that two kinds must not share one.
 ///
 /// ```
 /// use scvi_framework::{
@@ -224,6 +228,11 @@ pub trait AnnDataField: Debug + Send + Sync {
 
     /// Statistics of the field, a function of the state alone.
     fn get_summary_stats(&self, state: &FieldState) -> SummaryStats;
+
+    /// Name and version of the plugin that does the field's work; none for a field of this library.
+    fn plugin(&self) -> Option<(String, String)> {
+        None
+    }
 
     /// As a trait object.
     fn boxed(self) -> Box<dyn AnnDataField>
