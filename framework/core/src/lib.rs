@@ -134,6 +134,7 @@ pub mod data;
 pub mod distributions;
 pub mod error;
 pub mod fields;
+mod kernels;
 pub mod model;
 pub mod nn;
 pub mod params;

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{NegativeBinomial, Normal, Poisson, ZeroInflatedNegativeBinomial};
+use super::{NegativeBinomial, Normal, Poisson, ZeroInflatedNegativeBinomial, fused};
 use crate::error::Result;
 
 crate::choices! {
@@ -79,7 +79,15 @@ impl Likelihood {
     /// # Errors
     /// As [`Likelihood::log_prob`].
     pub fn reconstruction_loss(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(-self.log_prob(x)?.sum_dim_intlist(-1, false, None))
+        let fused = match self {
+            Self::Zinb(px) => fused::reconstruction_loss(&px.explain(x)),
+            Self::Nb(px) => fused::reconstruction_loss(&px.explain(x)),
+            Self::Poisson(_) | Self::Normal(_) => None,
+        };
+        match fused {
+            Some(loss) => Ok(loss),
+            None => Ok(-self.log_prob(x)?.sum_dim_intlist(-1, false, None)),
+        }
     }
 
     /// Mean `[.., n_cells, n_vars]`.

@@ -1,5 +1,6 @@
 //! Probability distributions of latent variables and of counts.
 
+mod fused;
 mod likelihood;
 mod negative_binomial;
 mod nonzero;
@@ -9,6 +10,7 @@ mod poisson;
 mod tests;
 
 pub use likelihood::{GeneLikelihood, Likelihood};
+pub(crate) use negative_binomial::EPSILON;
 pub use negative_binomial::{NegativeBinomial, ZeroInflatedNegativeBinomial};
 pub use normal::Normal;
 pub use poisson::Poisson;

@@ -14,10 +14,10 @@
 use tch::{Kind, Tensor};
 
 use super::nonzero::NonZero;
-use crate::error::Result;
+use crate::{error::Result, kernels::Counts};
 
 /// Added to the mean where it meets a positive count, so that a mean of zero costs much, not all.
-const EPSILON: f64 = 1e-8;
+pub(crate) const EPSILON: f64 = 1e-8;
 
 /// Counts with mean `mu` and variance `mu + mu² / theta`.
 #[derive(Debug)]
@@ -55,6 +55,11 @@ impl NegativeBinomial {
     pub fn log_prob(&self, x: &Tensor) -> Result<Tensor> {
         let nonzero = NonZero::of(x)?;
         nonzero.add_to(&self.log_prob_zero()?, &self.log_prob_gain(&nonzero)?)
+    }
+
+    /// What a kernel needs to compute the loss of counts `[n_cells, n_vars]`.
+    pub(super) fn explain<'a>(&'a self, x: &'a Tensor) -> Counts<'a> {
+        Counts { x, log_mu: &self.log_mu, log_theta: &self.log_theta, zi_logits: None }
     }
 
     /// Log probability of zero counts `[.., n_cells, n_vars]`.
@@ -98,6 +103,11 @@ impl ZeroInflatedNegativeBinomial {
     /// Log odds of an extra zero `[.., n_cells, n_vars]`.
     pub fn zi_logits(&self) -> &Tensor {
         &self.zi_logits
+    }
+
+    /// What a kernel needs to compute the loss of counts `[n_cells, n_vars]`.
+    pub(super) fn explain<'a>(&'a self, x: &'a Tensor) -> Counts<'a> {
+        Counts { zi_logits: Some(&self.zi_logits), ..self.counts.explain(x) }
     }
 
     /// Mean, extra zeros included `[.., n_cells, n_vars]`.

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use tch::{Device, Kind, Tensor};
 
-use super::{NegativeBinomial, Normal, Poisson, ZeroInflatedNegativeBinomial};
+use super::{Likelihood, NegativeBinomial, Normal, Poisson, ZeroInflatedNegativeBinomial};
 use crate::{
     Result,
     model::{Ctx, Noise},
@@ -131,6 +131,68 @@ fn normal_over_a_grid() {
         let z = (x - mu) / sd;
         (-0.5 * z * z - sd.ln() - 0.5 * (2.0 * PI).ln(), z * z)
     });
+}
+
+/// The grid as a minibatch of one row per count, for dispersions per cell, and one per count and
+/// dispersion, for dispersions that cells share.
+fn minibatches() -> Vec<[Tensor; 4]> {
+    let points = grid();
+    let columns = |points: &[[f64; 4]], n_rows: i64| {
+        [0, 1, 2, 3].map(|i| column(points, i, Kind::Float).view([n_rows, -1]))
+    };
+    let mut all = vec![columns(&points, X.len() as i64)];
+    for theta in THETA {
+        let of_theta: Vec<_> = points.iter().filter(|p| p[2] == theta).copied().collect();
+        let [x, mu, theta, pi] = columns(&of_theta, X.len() as i64);
+        all.push([x, mu, theta.get(0), pi]);
+    }
+    all
+}
+
+#[test]
+fn fused_losses_and_gradients_equal_those_of_operators_in_float64() {
+    for zero_inflated in [true, false] {
+        for [x, mu, theta, pi] in minibatches() {
+            let logs = [(mu + 1e-12).log(), theta.log(), pi];
+            let weights = Tensor::from_slice(&[1.0, 0.5, -2.0, 3.0, 0.0, 1.0]); // of cells
+            let run = |kind: Kind, fused: bool| {
+                let leaves = logs.each_ref().map(|t| t.to_kind(kind).set_requires_grad(true));
+                let [log_mu, log_theta, pi] = leaves.each_ref().map(Tensor::shallow_clone);
+                let counts = NegativeBinomial::from_logs(log_mu, log_theta);
+                let px = match zero_inflated {
+                    true => Likelihood::Zinb(ZeroInflatedNegativeBinomial::new(counts, pi)),
+                    false => Likelihood::Nb(counts),
+                };
+                let x = x.to_kind(kind);
+                let loss = match fused {
+                    true => px.reconstruction_loss(&x).unwrap(),
+                    false => -px.log_prob(&x).unwrap().sum_dim_intlist(-1, false, None),
+                };
+                (&loss * weights.to_kind(kind)).sum(None).backward();
+                let n_leaves = if zero_inflated { 3 } else { 2 };
+                let grads = leaves[..n_leaves].iter().map(|leaf| numbers(&leaf.grad())).collect();
+                (numbers(&loss), grads)
+            };
+            let (expected, slopes): (Vec<f64>, Vec<Vec<f64>>) = run(Kind::Double, false);
+            let (found, found_slopes) = run(Kind::Float, true);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(
+                    (found - expected).abs() <= 3e-6 * (1.0 + expected.abs()),
+                    "{found} {expected}"
+                );
+            }
+            for (found, expected) in found_slopes.iter().zip(&slopes) {
+                let largest = expected.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+                for (found, expected) in found.iter().zip(expected) {
+                    let tolerance = 2e-5 * expected.abs() + 1e-6 * largest.min(1e3) + 1e-6;
+                    assert!(
+                        (found - expected).abs() <= tolerance,
+                        "{found} {expected} of {largest}"
+                    );
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod runner;
 mod schedule;
 
 pub use history::{EpochSums, History, Subset};
-pub use optim::Adam;
+pub use optim::{Adam, clip_grad_norm};
 pub use params::{Monitor, Optimizer, TrainParams};
 pub use plan::TrainingPlan;
 pub use runner::{Ending, Runner};

@@ -3,6 +3,10 @@
 use tch::Tensor;
 
 use super::{Optimizer, TrainParams};
+use crate::{
+    error::Result,
+    kernels::{AdamStep, Moments},
+};
 
 /// Decay rates of the first and second moment.
 const BETAS: (f64, f64) = (0.9, 0.999);
@@ -10,8 +14,7 @@ const BETAS: (f64, f64) = (0.9, 0.999);
 #[derive(Debug)]
 struct Slot {
     parameter: Tensor,
-    mean: Tensor,
-    mean_square: Tensor,
+    moments: Moments,
     step: i32,
 }
 
@@ -31,11 +34,10 @@ pub struct Adam {
 impl Adam {
     /// For these parameters, which share memory with the module's.
     pub fn new(parameters: impl IntoIterator<Item = Tensor>, params: &TrainParams) -> Self {
-        let slot = |parameter: Tensor| Slot {
-            mean: parameter.zeros_like().detach(),
-            mean_square: parameter.zeros_like().detach(),
-            parameter,
-            step: 0,
+        let slot = |parameter: Tensor| {
+            let zeros = || parameter.zeros_like().detach();
+            let moments = Moments { mean: zeros(), mean_square: zeros() };
+            Slot { parameter, moments, step: 0 }
         };
         Self {
             slots: parameters.into_iter().map(slot).collect(),
@@ -46,68 +48,69 @@ impl Adam {
         }
     }
 
-    /// Forgets the gradients.
-    pub fn zero_grad(&mut self) {
-        for slot in &mut self.slots {
-            slot.parameter.zero_grad();
-        }
+    /// The gradient of a scalar by each parameter, in their order; undefined tensors for parameters
+    /// that it does not depend on.
+    ///
+    /// # Errors
+    /// When nothing that the scalar depends on is a parameter.
+    pub fn gradients(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
+        let parameters: Vec<&Tensor> = self.slots.iter().map(|slot| &slot.parameter).collect();
+        Ok(Tensor::f_run_backward(&[loss], &parameters, false, false)?)
     }
 
-    /// Shortens the gradient as a whole to a norm of at most `max_norm`.
-    pub fn clip_grad_norm(&self, max_norm: f64) {
+    /// Changes each parameter that has a gradient, by gradients in the order of parameters.
+    pub fn step(&mut self, grads: &[Tensor]) {
         tch::no_grad(|| {
-            let grads: Vec<Tensor> =
-                self.slots.iter().map(|s| s.parameter.grad()).filter(Tensor::defined).collect();
-            let norms: Vec<Tensor> = grads.iter().map(Tensor::norm).collect();
-            if norms.is_empty() {
-                return;
-            }
-            let norm = Tensor::stack(&norms, 0).norm();
-            let factor = (max_norm / (norm + 1e-6)).clamp_max(1.0);
-            for mut grad in grads {
-                let _ = grad.g_mul_(&factor);
-            }
-        });
-    }
-
-    /// Changes each parameter that has a gradient.
-    pub fn step(&mut self) {
-        tch::no_grad(|| {
-            for slot in &mut self.slots {
-                let grad = slot.parameter.grad();
-                if grad.defined() {
-                    slot.update(grad, self.lr, self.eps, self.weight_decay, self.rule);
-                }
+            for (slot, grad) in self.slots.iter_mut().zip(grads).filter(|(_, g)| g.defined()) {
+                slot.update(grad, self.lr, self.eps, self.weight_decay, self.rule);
             }
         });
     }
 }
 
+/// Shortens gradients as a whole to a norm of at most `max_norm`.
+pub fn clip_grad_norm(grads: &[Tensor], max_norm: f64) {
+    tch::no_grad(|| {
+        let grads = || grads.iter().filter(|grad| grad.defined());
+        let norms: Vec<Tensor> = grads().map(Tensor::norm).collect();
+        if norms.is_empty() {
+            return;
+        }
+        let norm = Tensor::stack(&norms, 0).norm();
+        let factor = (max_norm / (norm + 1e-6)).clamp_max(1.0);
+        for grad in grads() {
+            let _ = grad.shallow_clone().g_mul_(&factor);
+        }
+    });
+}
+
 impl Slot {
-    fn update(&mut self, grad: Tensor, lr: f64, eps: f64, weight_decay: f64, rule: Optimizer) {
+    fn update(&mut self, grad: &Tensor, lr: f64, eps: f64, weight_decay: f64, rule: Optimizer) {
         self.step += 1;
         let (beta1, beta2) = BETAS;
-        let grad = match rule {
-            Optimizer::Adam if weight_decay > 0.0 => grad + &self.parameter * weight_decay,
-            Optimizer::Adam => grad,
-            Optimizer::AdamW => {
-                let _ = self.parameter.g_mul_scalar_(1.0 - lr * weight_decay);
-                grad
-            }
+        let (l2, shrink) = match rule {
+            Optimizer::Adam => (weight_decay, 1.0),
+            Optimizer::AdamW => (0.0, 1.0 - lr * weight_decay),
         };
-        let _ = self.mean.lerp_(&grad, 1.0 - beta1);
-        let _ = self.mean_square.lerp_(&grad.square(), 1.0 - beta2);
-        let bias1 = 1.0 - beta1.powi(self.step);
-        let bias2 = 1.0 - beta2.powi(self.step);
-        let mut denominator = self.mean_square.sqrt();
-        let _ = denominator.g_mul_scalar_(1.0 / bias2.sqrt()).g_add_scalar_(eps);
-        let change = (&self.mean / denominator) * (lr / bias1);
-        let _ = self.parameter.g_sub_(&change);
+        let step = AdamStep {
+            l2,
+            shrink,
+            mean_share: 1.0 - beta1,
+            square_share: 1.0 - beta2,
+            rate: lr / (1.0 - beta1.powi(self.step)),
+            root_scale: 1.0 / (1.0 - beta2.powi(self.step)).sqrt(),
+            eps,
+        };
+        if !step.apply(&mut self.parameter, grad, &mut self.moments) {
+            step.apply_by_operators(&mut self.parameter, grad, &mut self.moments);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tch::Kind;
+
     use super::*;
 
     /// The same rule on one number in float64.
@@ -131,19 +134,27 @@ mod tests {
 
     #[track_caller]
     fn check(params: TrainParams) {
+        check_kind(&params, Kind::Double, 1e-12); // libtorch's operators
+        check_kind(&params, Kind::Float, 1e-6); // the kernel
+    }
+
+    #[track_caller]
+    fn check_kind(params: &TrainParams, kind: Kind, precision: f64) {
         let start = [0.5, -2.0, 3.0];
-        let used = Tensor::from_slice(&start).set_requires_grad(true);
-        let unused = Tensor::from_slice(&[7.0f64]).set_requires_grad(true);
-        let mut adam = Adam::new([used.shallow_clone(), unused.shallow_clone()], &params);
+        let used = Tensor::from_slice(&start).to_kind(kind).set_requires_grad(true);
+        let unused = Tensor::from_slice(&[7.0]).to_kind(kind).set_requires_grad(true);
+        let mut adam = Adam::new([used.shallow_clone(), unused.shallow_clone()], params);
         let factors = [1.0, -0.3, 2.0, 0.01];
         for f in factors {
-            adam.zero_grad();
-            (&used * f).sum(None).backward();
-            adam.step();
+            let grads = adam.gradients(&(&used * f).sum(None)).unwrap();
+            adam.step(&grads);
         }
         for (i, p) in start.iter().enumerate() {
-            let expected = reference(*p, &factors, &params);
-            assert!((used.double_value(&[i as i64]) - expected).abs() < 1e-12, "entry {i}");
+            let expected = reference(*p, &factors, params);
+            assert!(
+                (used.double_value(&[i as i64]) - expected).abs() < precision,
+                "{kind:?}, entry {i}"
+            );
         }
         assert_eq!(unused.double_value(&[0]), 7.0, "no gradient, no change");
     }
@@ -157,12 +168,11 @@ mod tests {
 
     #[test]
     fn long_gradients_are_shortened_short_ones_kept() {
-        let p = Tensor::from_slice(&[1.0, 1.0]).set_requires_grad(true);
-        let adam = Adam::new([p.shallow_clone()], &TrainParams::default());
-        (&p * Tensor::from_slice(&[3.0, 4.0])).sum(None).backward();
-        adam.clip_grad_norm(10.0);
-        assert!((p.grad().norm().double_value(&[]) - 5.0).abs() < 1e-9);
-        adam.clip_grad_norm(1.0);
-        assert!((p.grad().norm().double_value(&[]) - 1.0).abs() < 1e-5);
+        let grads = [Tensor::from_slice(&[3.0, 0.0]), Tensor::new(), Tensor::from_slice(&[4.0])];
+        let norm = || grads[0].norm().double_value(&[]).hypot(grads[2].norm().double_value(&[]));
+        clip_grad_norm(&grads, 10.0);
+        assert!((norm() - 5.0).abs() < 1e-9);
+        clip_grad_norm(&grads, 1.0);
+        assert!((norm() - 1.0).abs() < 1e-5);
     }
 }

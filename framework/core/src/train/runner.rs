@@ -2,7 +2,7 @@
 
 use super::{
     Adam, EpochSums, History, KlSchedule, Monitor, Patience, Plateau, Subset, TrainParams,
-    nonfinite,
+    clip_grad_norm, nonfinite,
 };
 use crate::{
     data::{AnnDataLoader, Batch},
@@ -131,16 +131,15 @@ impl<M: BaseModule> Runner<'_, M> {
             }
             let ctx = Ctx::training(device, kl.weight(epoch, *step));
             let loss = self.forward(&ctx, &batch)?;
-            adam.zero_grad();
-            loss.loss.f_backward()?;
+            let grads = adam.gradients(&loss.loss)?;
             if let Some(max_norm) = self.params.gradient_clip_val {
-                adam.clip_grad_norm(max_norm);
+                clip_grad_norm(&grads, max_norm);
             }
             if !loss.loss.double_value(&[]).is_finite() {
                 let tensor = nonfinite::origin(&batch, self.store, &loss);
                 return Err(Error::NonFiniteLoss { epoch: epoch + 1, step: *step + 1, tensor });
             }
-            adam.step();
+            adam.step(&grads);
             sums.add(&loss);
             *step += 1;
             cells += batch.n_cells() as usize;
