@@ -6,10 +6,10 @@ use tch::{Device, Kind, Tensor};
 
 use super::{
     AdamStep, Counts, Moments,
-    pool::{Parts, for_each},
     math::{
         exp_f32, exp_f64, ln_1p_f32, ln_1p_f64, ln_f64, ln_gamma_f64, softplus_f32, softplus_f64,
     },
+    pool::{Parts, for_each},
 };
 
 /// Numbers from `low` to `high` in even steps of their logarithm.

@@ -22,8 +22,6 @@ use crate::{
 pub struct Model<M: BaseModelClass> {
     pub(super) params: M::Params,
     pub(super) manager: AnnDataManager,
-    /// Registry keys of the fields that are not the class's.
-    pub(super) given: Vec<String>,
     pub(super) module: M::Module,
     pub(super) store: nn::Store,
     pub(super) settings: Settings,
@@ -57,9 +55,7 @@ impl<M: BaseModelClass> Model<M> {
         params: &M::Params,
         settings: &Settings,
     ) -> Result<Self> {
-        let setup = setup.into();
-        let manager = setup::register::<M>(adata, &setup)?;
-        let given = setup.fields.iter().map(|field| field.registry_key().to_owned()).collect();
+        let manager = Self::setup_anndata(adata, setup)?;
         let moments = library_log_moments(adata, manager.registry())?;
         settings.apply();
         let store = nn::Store::new(settings.device()?);
@@ -67,7 +63,6 @@ impl<M: BaseModelClass> Model<M> {
         Ok(Self {
             params: params.clone(),
             manager,
-            given,
             module,
             store,
             settings: settings.clone(),
@@ -104,9 +99,7 @@ impl<M: BaseModelClass> Model<M> {
         let setup_args = meta.registry.get("setup_args").and_then(|v| v.as_object());
         let mut setup_args = setup_args.cloned().unwrap_or_default();
         if meta.plugin.is_none() {
-            // scvi-tools before 1.0 wrote the arguments of other models' set-up too.
-            let known = M::Setup::specs();
-            setup_args.retain(|name, _| known.iter().any(|spec| spec.name == *name));
+            setup_args = setup::known::<M>(&setup_args);
         }
         let args = M::Setup::from_args(&setup_args)?;
         let params = M::Params::from_args(&meta.init_params)?;
@@ -122,7 +115,6 @@ impl<M: BaseModelClass> Model<M> {
         Ok(Self {
             params,
             manager,
-            given: meta.given_fields.into_keys().collect(),
             module,
             store,
             settings: settings.clone(),
@@ -168,7 +160,7 @@ impl<M: BaseModelClass> Model<M> {
             plugin: None,
             init_params: self.params.to_args(),
             registry,
-            given_fields: self.given.iter().map(|key| (key.clone(), self.plugin_of(key))).collect(),
+            given_fields: setup::given::<M>(self.manager.registry())?,
             var_names: self.var_names.clone(),
             is_trained: self.is_trained,
             history: self.history.clone(),
@@ -178,10 +170,6 @@ impl<M: BaseModelClass> Model<M> {
             notes: Vec::new(),
         };
         Ok(SavedModel { meta, weights: self.store.weights()? })
-    }
-
-    fn plugin_of(&self, registry_key: &str) -> Option<(String, String)> {
-        self.manager.registry().field_registries.get(registry_key)?.field.plugin()
     }
 
     /// The terms in which data sets are registered.

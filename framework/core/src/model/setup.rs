@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::BaseModelClass;
@@ -10,7 +11,7 @@ use crate::{
     data::{AnnDataManager, Registry},
     error::{Error, Result},
     fields::{self, AnnDataField, FieldState},
-    params::Params,
+    params::{Args, Params},
     saved::ModelMeta,
 };
 
@@ -95,6 +96,25 @@ pub(super) fn saved<M: BaseModelClass>(
     Ok(placed(M::fields(args), &given))
 }
 
+/// Those of the arguments that `M` takes: scvi-tools before 1.0 wrote those of other models too.
+pub(super) fn known<M: BaseModelClass>(args: &Args) -> Args {
+    let specs = M::Setup::specs();
+    let known = args.iter().filter(|(name, _)| specs.iter().any(|spec| spec.name == **name));
+    known.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The fields of a registry that the arguments of `M` did not make: registry key → name and version of
+/// the plugin that serves it.
+pub(super) fn given<M: BaseModelClass>(
+    registry: &Registry,
+) -> Result<IndexMap<String, Option<(String, String)>>> {
+    let own = M::fields(&M::Setup::from_args(&known::<M>(&registry.setup_args))?);
+    let is_own = |field: &dyn AnnDataField| own.iter().any(|own| json(&**own) == json(field));
+    let fields = registry.field_registries.iter();
+    let given = fields.filter(|(_, part)| !is_own(&*part.field));
+    Ok(given.map(|(key, part)| (key.clone(), part.field.plugin())).collect())
+}
+
 /// A model's own fields with those given in their places, the others behind.
 fn placed(
     own: Vec<Box<dyn AnnDataField>>,
@@ -126,7 +146,6 @@ fn check_arguments<M: BaseModelClass>(
     own: &[Box<dyn AnnDataField>],
     given: &[Arc<dyn AnnDataField>],
 ) -> Result<()> {
-    let json = |field: &dyn AnnDataField| serde_json::to_value(field).unwrap_or(Value::Null);
     let unset = M::fields(&M::Setup::default());
     for (own, given) in replaced(own, given) {
         let key = own.registry_key();
@@ -137,6 +156,10 @@ fn check_arguments<M: BaseModelClass>(
         }
     }
     Ok(())
+}
+
+fn json(field: &dyn AnnDataField) -> Value {
+    serde_json::to_value(field).unwrap_or(Value::Null)
 }
 
 /// A model is built on the statistics of its fields: who takes a place must give the same ones.
