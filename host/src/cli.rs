@@ -102,6 +102,21 @@ pub enum Plugins {
         /// The shared library
         file: PathBuf,
     },
+    /// Load a plugin, have it describe everything, and say what is wrong
+    #[command(arg_required_else_help = true)]
+    Check {
+        /// The plugin's name, or its shared library
+        plugin: String,
+    },
+    /// Write a crate that builds, to be changed into a model of your own
+    #[command(arg_required_else_help = true)]
+    New {
+        /// The folder to write, named as the crate should be
+        dir: PathBuf,
+        /// The checkout of scvi-rs to depend on [default: the one in which this program lies]
+        #[arg(long, value_name = "DIR")]
+        checkout: Option<PathBuf>,
+    },
 }
 
 /// `scvi models`

@@ -33,6 +33,8 @@ pub struct Plan {
 pub enum Job {
     ListPlugins,
     InspectPlugin { file: PathBuf },
+    CheckPlugin { plugin: String },
+    NewPlugin { dir: PathBuf, checkout: Option<PathBuf> },
     ListModels,
     ShowModel { model: String },
     ListFields,
@@ -200,6 +202,8 @@ impl Plan {
         let job = match command {
             Command::Plugins(Plugins::List) => Job::ListPlugins,
             Command::Plugins(Plugins::Inspect { file }) => Job::InspectPlugin { file },
+            Command::Plugins(Plugins::Check { plugin }) => Job::CheckPlugin { plugin },
+            Command::Plugins(Plugins::New { dir, checkout }) => Job::NewPlugin { dir, checkout },
             Command::Models(Models::List) => Job::ListModels,
             Command::Models(Models::Show { model }) => Job::ShowModel { model },
             Command::Fields(Fields::List) => Job::ListFields,

@@ -1,8 +1,10 @@
 //! One file per command.
 
+mod check_plugin;
 mod data;
 mod fields;
 mod models;
+mod new_plugin;
 mod plugins;
 mod query;
 mod setup;
@@ -24,6 +26,8 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
     match job {
         Job::ListPlugins => plugins::list(plugin_dirs, ui),
         Job::InspectPlugin { file } => plugins::inspect(file, ui),
+        Job::CheckPlugin { plugin } => check_plugin::run(plugin, plugin_dirs, ui),
+        Job::NewPlugin { dir, checkout } => new_plugin::run(dir, checkout.as_deref(), ui),
         Job::ListModels => models::list(session, ui),
         Job::ShowModel { model } => models::show(session, model, ui),
         Job::ListFields => fields::list(session, ui),
