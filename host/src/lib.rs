@@ -17,7 +17,6 @@ pub mod plan;
 pub mod plugins;
 mod progress;
 pub mod registry;
-mod registry_view;
 mod results;
 pub mod session;
 mod staged;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use scvi_framework::{
     data::{AnnDataLoader, AnnDataManager, Batch, LoaderOptions, Registry},
     distributions::Likelihood,
-    model::{BaseModelClass, BaseModule, Ctx, ModuleData},
+    model::{BaseModelClass, BaseModule, Ctx, HasPx, ModuleData},
     nn::Store,
     params::{Args, Params},
     saved::scvi_tools,

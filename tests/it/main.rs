@@ -4,5 +4,7 @@
 
 mod abi;
 mod cli;
+mod expression;
 mod golden;
 mod tidy;
+mod tutorial;

@@ -68,11 +68,12 @@ impl BinnedObsField {
         }
         let names = adata.obs_names()?;
         Err(Error::BadValues {
-            key: self.obs_key.clone(),
+            what: format!("obs column `{}`", self.obs_key),
             n_bad: bad.len(),
-            n_obs: adata.n_obs(),
+            n_rows: adata.n_obs(),
+            rows: "cells",
             wrong: "no finite number",
-            cells: bad.iter().take(5).map(|&i| names.get(i).to_owned()).collect(),
+            names: bad.iter().take(5).map(|&i| names.get(i).to_owned()).collect(),
             hint: "no bin is theirs: fill in the values or drop these cells",
         })
     }

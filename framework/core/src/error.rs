@@ -22,6 +22,37 @@ pub enum Error {
         /// The names that are there.
         present: Vec<String>,
     },
+    /// A modality was asked for and is not there.
+    #[error(
+        "the data set has no modality `{key}`; {}",
+        if present.is_empty() { "it has none: it is of one kind of measurement".into() } else { format!("present: {}", list(present)) }
+    )]
+    NoModality {
+        /// The name asked for.
+        key: String,
+        /// The names that are there.
+        present: Vec<String>,
+    },
+    /// Something is wrong inside a modality.
+    #[error("modality `{modality}`: {source}")]
+    InModality {
+        /// The modality.
+        modality: String,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// A modality that has other cells than its data set.
+    #[error(
+        "modality `{modality}`: expected the {n_obs} cells of the data set in its order, found {found}; keep the cells that all modalities have, in one order"
+    )]
+    Unpaired {
+        /// The modality.
+        modality: String,
+        /// Cells of the data set.
+        n_obs: usize,
+        /// How its cells differ.
+        found: String,
+    },
     /// An element has another shape than its place demands.
     #[error("{what}: expected shape {expected:?}, found {found:?}")]
     Shape {
@@ -177,39 +208,61 @@ pub enum Error {
         hint: String,
     },
     /// Rows of a column without a usable value.
-    #[error(
-        "obs column `{key}`: {n_bad} of {n_obs} cells have {wrong}, first {}; {hint}",
-        list(cells)
-    )]
+    #[error("{what}: {n_bad} of {n_rows} {rows} have {wrong}, first {}; {hint}", list(names))]
     BadValues {
         /// The column.
-        key: String,
-        /// Cells without a usable value.
+        what: String,
+        /// Rows without a usable value.
         n_bad: usize,
-        /// Cells in all.
-        n_obs: usize,
+        /// Rows in all.
+        n_rows: usize,
+        /// What a row is: cells or genes.
+        rows: &'static str,
         /// What they have in its place.
         wrong: &'static str,
         /// Names of the first of them.
-        cells: Vec<String>,
+        names: Vec<String>,
         /// What to do.
         hint: &'static str,
     },
     /// Categories that the registered data set did not have.
     #[error(
-        "obs column `{key}`: categories {} ({n_cells} cells) are not known to the model; it knows {}",
+        "{what}: {} {} ({n_rows} {rows}) not found in source registry, which has {}. {hint}",
+        if unseen.len() == 1 { "category" } else { "categories" },
         list(unseen),
         list(known)
     )]
     UnseenCategories {
         /// The column.
-        key: String,
+        what: String,
         /// Categories found only here, as JSON.
         unseen: Vec<String>,
-        /// Cells in them.
-        n_cells: usize,
-        /// Categories of the model, as JSON.
+        /// Rows in them.
+        n_rows: usize,
+        /// What a row is: cells or genes.
+        rows: &'static str,
+        /// Categories of the registered data set, as JSON.
         known: Vec<String>,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A matrix whose columns are not those of the registered one.
+    #[error("{what}: the columns are not those of the registered data set: {difference}")]
+    OtherColumns {
+        /// The matrix.
+        what: String,
+        /// How they differ.
+        difference: String,
+    },
+    /// A data set or a manager that belongs to no set-up of this class of models.
+    #[error("{what} was not set up for {class}: {problem}")]
+    NotSetUp {
+        /// What was given.
+        what: &'static str,
+        /// The class of models.
+        class: String,
+        /// Why it cannot be used, and what to do.
+        problem: String,
     },
     /// Other genes than those of the registered data set.
     #[error("the genes are not the model's: {difference}; {hint}")]
@@ -242,6 +295,9 @@ pub enum Error {
         /// The model class.
         model: &'static str,
     },
+    /// Whoever asked wants no answer any more.
+    #[error("stopped before it was done")]
+    Cancelled,
     /// The loss is not a number.
     #[error(
         "the loss is not finite in epoch {epoch}, step {step}; first bad tensor: {tensor}. The model is back in its last good state. Check the counts for extreme values, or lower --lr, or set --gradient-clip-val"
@@ -405,6 +461,7 @@ impl Error {
             Self::Load(error) => error.fault(),
             Self::MissingField { source, .. } => source.fault(),
             Self::Foreign { fault, .. } => *fault,
+            Self::InModality { source, .. } => source.fault(),
             Self::PluginFailed { .. }
             | Self::PluginPanicked { .. }
             | Self::Poisoned

@@ -19,6 +19,7 @@
 //! | [`anndata`] | the data set in memory |
 //! | [`data`] | registration, splitting, minibatches, simulated data |
 //! | [`train`] | the training plan, its arguments, the runner |
+//! | [`table`] | small tables for people |
 //! | [`saved`] | a model at rest, in our folder and in scvi-tools' file |
 //! | [`error`] | the one error type |
 //! | [`abi`] | the plugin boundary: for hosts; an author needs [`export_plugin!`] only |
@@ -143,6 +144,7 @@ pub mod prelude;
 mod reference_python;
 pub mod registry_keys;
 pub mod saved;
+pub mod table;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 pub mod train;

@@ -12,10 +12,12 @@ pub use crate::{
     error::{Error, Result},
     export_plugin,
     fields::{
-        AnnDataField, CategoricalJointObsField, CategoricalObsField, LayerField,
-        NumericalJointObsField, NumericalObsField, SummaryStats,
+        AnnDataField, CategoricalJointObsField, CategoricalJointVarField, CategoricalObsField,
+        CategoricalVarField, LabelsWithUnlabeledObsField, LayerField, NumericalJointObsField,
+        NumericalJointVarField, NumericalObsField, NumericalVarField, ObsmField, ProteinLayerField,
+        ProteinObsmField, StringUnsField, SummaryStats, VarmField,
     },
-    model::{BaseModelClass, BaseModule, Ctx, HasQz, LossOutput, ModuleData},
+    model::{BaseModelClass, BaseModule, Ctx, HasLibrary, HasPx, HasQz, LossOutput, ModuleData},
     nn::{
         self, BatchRepresentation, Covariates, DecoderScvi, Dispersion, Encoder, Expression,
         FcConfig, FcLayers, GeneDispersion, Latent, LatentDistribution, LibraryPrior, Linear,

@@ -111,6 +111,7 @@ impl Name {
             .replace("../../framework/core", &checkout.join(FRAMEWORK).display().to_string())
             .replace("poisson-vae", &self.package)
             .replace("poisson_vae", &self.in_snake_case())
+            .replace("#[doc(alias = \"PoissonVAE\")]\n", "") // the type is called as the model is
             .replace("PoissonVae", &type_name)
             .replace("PoissonVAE", &type_name)
     }

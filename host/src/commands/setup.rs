@@ -6,7 +6,6 @@ use crate::{
     failure::Result,
     files,
     plan::{Format, Setup, Ui},
-    registry_view,
     session::Session,
     term,
 };
@@ -17,9 +16,11 @@ pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let setup = model::Setup { args: plan.setup.clone(), fields: session.fields(&plan.fields)? };
     let mut adata = files::read_h5ad(&plan.file)?;
     let registry = class.setup_anndata(&mut adata, &setup)?;
-    let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;
     match ui.format {
-        Format::Json => term::print_json(&registry),
-        Format::Text => term::print(&registry_view::show(&registry)),
+        Format::Json => {
+            let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;
+            term::print_json(&registry)
+        }
+        Format::Text => term::print(&registry.view().to_string()),
     }
 }

@@ -11,8 +11,8 @@ use scvi_framework::{
 use crate::{
     failure::Result,
     folder,
+    options::plain,
     plan::{Format, Ui},
-    registry_view,
     session::Session,
     term,
 };
@@ -44,16 +44,16 @@ fn people(dir: &Path, saved: &SavedModel, session: &Session) -> String {
         ("Model", Some(json!(meta.init_params))),
     ];
     for (title, args) in groups {
-        let given = registry_view::given(args.as_ref());
+        let given = given(args.as_ref());
         if !given.is_empty() {
             text += &term::section(&format!("{title} arguments"), &term::pairs(given));
         }
     }
-    let given: Vec<(String, String)> = meta.given().map(given).collect();
+    let given: Vec<(String, String)> = meta.given().map(given_field).collect();
     if !given.is_empty() {
         text += &term::section("Fields given", &term::pairs(given));
     }
-    let stats = registry_view::summary_stats(&meta.registry);
+    let stats = summary_stats(&meta.registry);
     if !stats.is_empty() {
         let stats = stats.into_iter().map(|(key, n)| (key, n.to_string()));
         text += &term::section("Summary statistics", &term::pairs(stats));
@@ -70,6 +70,21 @@ fn people(dir: &Path, saved: &SavedModel, session: &Session) -> String {
     text + "\n"
 }
 
+/// The arguments that say something.
+fn given(args: Option<&Value>) -> Vec<(String, String)> {
+    let args = args.and_then(Value::as_object).into_iter().flatten();
+    let said = args.filter(|(_, value)| !value.is_null() && **value != Value::Array(vec![]));
+    said.map(|(name, value)| (name.clone(), plain(value))).collect()
+}
+
+/// All summary statistics of a saved registry, in order of registration.
+fn summary_stats(registry: &Value) -> Vec<(String, i64)> {
+    let fields = registry.get("field_registries").and_then(Value::as_object);
+    let stats = |field: &Value| field.get("summary_stats").and_then(Value::as_object).cloned();
+    let all = fields.into_iter().flat_map(|fields| fields.values()).filter_map(stats).flatten();
+    all.filter_map(|(name, n)| Some((name, n.as_i64()?))).collect()
+}
+
 fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(&'static str, String)> {
     let meta = &saved.meta;
     let n_weights: usize = saved.weights.values().map(|w| w.values.len()).sum();
@@ -83,7 +98,7 @@ fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(&'static s
     ]
 }
 
-fn given(field: GivenField<'_>) -> (String, String) {
+fn given_field(field: GivenField<'_>) -> (String, String) {
     let kind = kind_of(field.json).unwrap_or("?");
     let by = field.plugin.map(|(name, version)| format!(" of plugin {name} {version}"));
     (field.registry_key.into(), format!("{kind}{}", by.unwrap_or_default()))

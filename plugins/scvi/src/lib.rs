@@ -46,4 +46,13 @@ impl BaseModelClass for Scvi {
     }
 }
 
-export_plugin!(Scvi => [get_latent_representation, get_elbo, get_reconstruction_error]);
+export_plugin!(Scvi => [
+    get_latent_representation,
+    get_normalized_expression,
+    get_likelihood_parameters,
+    posterior_predictive_sample,
+    get_latent_library_size,
+    get_elbo,
+    get_reconstruction_error,
+    get_marginal_ll,
+]);

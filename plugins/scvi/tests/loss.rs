@@ -6,7 +6,7 @@ use scvi_framework::{
     anndata::{AnnData, DataFrame, Element, Slot},
     data::{AnnDataLoader, AnnDataManager, Batch, LoaderOptions, library_log_moments},
     distributions::GeneLikelihood,
-    model::{BaseModelClass, BaseModule, Ctx, LossOutput, ModuleData, Noise},
+    model::{BaseModelClass, BaseModule, Ctx, HasQz, LossOutput, ModuleData, Noise},
     nn::{BatchRepresentation, Dispersion, LatentDistribution, NormUse, Store, VarActivation},
     params::{Args, Params},
     registry_keys::REGISTRY_KEYS,
@@ -243,7 +243,8 @@ fn several_samples_equal_samples_one_by_one() {
         };
         let Fixture { module, batch, .. } = Fixture::new(&with_covariates(), &params);
         let ctx = Ctx { noise: &Frozen, ..Ctx::eval(Device::Cpu) };
-        let mut latent = module.inference(&ctx, &batch).unwrap().resampled(&ctx, 4).unwrap();
+        let latent = module.inference(&ctx, &batch).unwrap();
+        let mut latent = latent.at(&ctx, &latent.qz.rsample_n(&ctx, 4)).unwrap();
         let all = module.generative(&ctx, &batch, &latent).unwrap();
         let all = all.px.log_prob(batch.x().unwrap()).unwrap();
         assert_eq!(all.size(), [4, N_CELLS as i64, N_VARS as i64]);

@@ -185,7 +185,7 @@ fn setup_returns_the_registry_with_fields_that_the_plugin_serves() {
     let registry = echo().setup_anndata(&mut adata, &Setup::from(&setup)).unwrap();
     assert!(adata.get(Slot::Obs, "old").is_err());
     assert!(adata.get(Slot::Obs, "old back").is_ok());
-    assert_eq!(registry.setup_args, setup);
+    assert_eq!(registry.setup_args, Some(setup));
     assert_eq!(registry.summary_stats().get("n_echo"), 3);
     let json = serde_json::to_value(&registry).unwrap();
     let field = &json["field_registries"]["echo"];

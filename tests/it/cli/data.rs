@@ -105,6 +105,6 @@ fn cells_without_a_category() {
         &place,
         "--batch-key batch",
         "obs column `batch`: 2 of 200 cells have no value (NaN), first cell_2, cell_9; give them a \
-         category of their own, or drop these cells",
+         category of their own, or drop them",
     );
 }

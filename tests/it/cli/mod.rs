@@ -48,10 +48,10 @@ fn installed(file: &Path, name: &str) -> PathBuf {
 }
 
 /// A folder with the data set `s.h5ad`: 200 cells of 2 batches, 50 genes.
-struct Place(TempDir);
+pub struct Place(TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.scvi("data synthetic s.h5ad --n-obs 200 --n-vars 50 --seed 1 -q").says("");
         place
@@ -64,7 +64,7 @@ impl Place {
         place
     }
 
-    fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+    pub fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -87,7 +87,7 @@ impl Place {
             .stdin(Stdio::null());
     }
 
-    fn scvi(&self, words: &str) -> Ran {
+    pub fn scvi(&self, words: &str) -> Ran {
         Ran::of(&mut self.command(words))
     }
 
@@ -114,9 +114,9 @@ fn read(path: &Path) -> AnnData {
 
 /// What a run said, and how it ended.
 #[derive(Debug)]
-struct Ran {
+pub struct Ran {
     code: Option<i32>,
-    out: String,
+    pub out: String,
     /// Without lines of progress.
     err: String,
 }
@@ -128,7 +128,7 @@ impl Ran {
 
     /// It went well and said this on standard error.
     #[track_caller]
-    fn says(self, expected: &str) -> Self {
+    pub fn says(self, expected: &str) -> Self {
         assert_eq!(self.err, expected);
         assert_eq!(self.code, Some(0));
         self

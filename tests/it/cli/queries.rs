@@ -79,7 +79,7 @@ fn an_unseen_category() {
             adata.set(Slot::Obs, "batch", Element::strings(batch)).unwrap();
             adata
         },
-        "obs column `batch`: categories \"lane 9\" (3 cells) are not known to the model; it knows \"batch_0\", \"batch_1\"",
+        "obs column `batch`: category \"lane 9\" (3 cells) not found in source registry, which has \"batch_0\", \"batch_1\". Cannot transfer setup without `extend_categories = True`",
     );
 }
 

@@ -198,9 +198,9 @@ impl AnnDataField for ForeignField {
 #[derive(Deserialize)]
 struct WireRegistry {
     scvi_version: String,
-    model_name: String,
-    setup_method_name: String,
-    setup_args: Args,
+    model_name: Option<String>,
+    setup_method_name: Option<String>,
+    setup_args: Option<Args>,
     field_registries: IndexMap<String, WireFieldRegistry>,
     #[serde(rename = "_scvi_uuid")]
     scvi_uuid: String,

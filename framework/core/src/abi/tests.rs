@@ -3,10 +3,12 @@
 use serde_json::json;
 
 use super::{
-    ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export, manifest::Manifest, peer::AtLender,
-    wire::Unpacker,
+    ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export,
+    manifest::Manifest,
+    peer::AtLender,
+    wire::{Packer, Unpacker},
 };
-use crate::anndata::Values;
+use crate::anndata::{AnnData, DataFrame, Values};
 
 #[test]
 fn manifest_is_written_at_compile_time_and_read_back() {
@@ -43,6 +45,15 @@ fn versions_are_those_of_the_workspace() {
         line.lines().next().unwrap().trim().to_owned()
     });
     assert_eq!(parts.join("."), LIBTORCH_VERSION);
+}
+
+#[test]
+fn a_data_set_that_crosses_is_no_copy() {
+    let adata = AnnData::new(DataFrame::new(["c0"]), DataFrame::new(["g0"]));
+    let mut packer = Packer::default();
+    let wire = packer.data(&adata).unwrap();
+    let unpacker = Unpacker { buffers: &packer.buffers, homes: &AtLender(None) };
+    assert_eq!(unpacker.data(wire).unwrap().id(), adata.id());
 }
 
 #[test]

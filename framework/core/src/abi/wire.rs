@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     fields::WireField,
@@ -54,6 +55,7 @@ pub struct WireTable {
 /// A data set.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WireData {
+    id: Uuid,
     obs: WireTable,
     var: WireTable,
     x: Option<WireElement>,
@@ -164,6 +166,7 @@ impl Packer {
         };
         let modalities = adata.modalities().iter();
         Ok(WireData {
+            id: adata.id(),
             obs: self.table(adata.obs())?,
             var: self.table(adata.var())?,
             x: adata.x().map(|x| self.element(x)).transpose()?,
@@ -308,7 +311,8 @@ impl Unpacker<'_> {
     /// # Errors
     /// As [`Unpacker::element`]; or when an element does not fit the data set.
     pub fn data(&self, wire: WireData) -> Result<AnnData> {
-        let mut adata = AnnData::new(self.table(wire.obs)?, self.table(wire.var)?);
+        let adata = AnnData::new(self.table(wire.obs)?, self.table(wire.var)?);
+        let mut adata = adata.with_id(wire.id); // it is the sender's data set, not a copy
         if let Some(x) = wire.x {
             adata.set(Slot::X, "X", self.element(x)?)?;
         }

@@ -4,7 +4,9 @@ use std::fmt;
 
 use indexmap::IndexMap;
 
-use super::{DataFrame, Element, Mapping, Strings};
+use uuid::Uuid;
+
+use super::{DataFrame, Element, Mapping, Strings, identity::Identity};
 use crate::error::{Error, Result};
 
 /// A place in a data set that holds elements.
@@ -60,12 +62,14 @@ pub struct Raw {
     pub varm: Mapping,
 }
 
-/// A data set: a matrix of cells by genes and everything known about both. Clones share memory.
+/// A data set: a matrix of cells by genes and everything known about both. Clones share memory, and
+/// each is a data set of its own: it has another [`id`](AnnData::id).
 ///
 /// A multi-modal one (Python's MuData) is a data set without a matrix of its own whose modalities
 /// are data sets: `obs` are the cells of all modalities, `var` the features of all.
 #[derive(Clone, Debug)]
 pub struct AnnData {
+    id: Identity,
     x: Option<Element>,
     obs: DataFrame,
     var: DataFrame,
@@ -86,6 +90,7 @@ impl AnnData {
     /// A data set of the cells of `obs` and the genes of `var`, without a matrix.
     pub fn new(obs: DataFrame, var: DataFrame) -> Self {
         Self {
+            id: Identity::default(),
             x: None,
             obs,
             var,
@@ -101,6 +106,17 @@ impl AnnData {
             touched: Vec::new(),
             touched_modalities: Vec::new(),
         }
+    }
+
+    /// Which data set it is: another number for each that is made, read or cloned.
+    pub fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    /// The same content as the data set `id`, e.g. a working copy that will replace it.
+    #[must_use]
+    pub(crate) fn with_id(self, id: Uuid) -> Self {
+        Self { id: Identity(id), ..self }
     }
 
     /// How many cells.
@@ -172,7 +188,7 @@ impl AnnData {
     /// The modality `key`.
     ///
     /// # Errors
-    /// [`Error::MissingElement`], listing those that are there.
+    /// [`Error::NoModality`], listing those that are there.
     pub fn modality(&self, key: &str) -> Result<&AnnData> {
         self.modalities.get(key).ok_or_else(|| self.no_modality(key))
     }
@@ -196,9 +212,27 @@ impl AnnData {
         }
     }
 
+    /// The modality `mod_key`, or the data set itself when none is named.
+    ///
+    /// # Errors
+    /// As [`AnnData::modality`].
+    pub fn within(&self, mod_key: Option<&str>) -> Result<&AnnData> {
+        mod_key.map_or(Ok(self), |key| self.modality(key))
+    }
+
+    /// The same, to be changed.
+    ///
+    /// # Errors
+    /// As [`AnnData::modality`].
+    pub fn within_mut(&mut self, mod_key: Option<&str>) -> Result<&mut AnnData> {
+        match mod_key {
+            Some(key) => self.modality_mut(key),
+            None => Ok(self),
+        }
+    }
+
     fn no_modality(&self, key: &str) -> Error {
-        let present = self.modalities.keys().cloned().collect();
-        Error::MissingElement { slot: "mod", key: key.into(), present }
+        Error::NoModality { key: key.into(), present: self.modalities.keys().cloned().collect() }
     }
 
     /// All elements of a slot by name; for [`Slot::X`] use [`AnnData::x`].
@@ -326,7 +360,7 @@ const REPR_ORDER: [Slot; 8] =
     [Slot::Obs, Slot::Var, Slot::Uns, Slot::Obsm, Slot::Varm, Slot::Layers, Slot::Obsp, Slot::Varp];
 
 /// A name in quotes, as Python chooses and escapes them.
-fn quoted(name: &str) -> String {
+pub(crate) fn quoted(name: &str) -> String {
     let quote = if name.contains('\'') && !name.contains('"') { '"' } else { '\'' };
     let mut text = String::from(quote);
     for c in name.chars() {

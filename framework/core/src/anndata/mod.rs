@@ -4,11 +4,13 @@ mod adata;
 mod buffer;
 mod dataframe;
 mod element;
+mod identity;
 mod rows;
 mod sparse;
 mod strings;
 mod values;
 
+pub(crate) use adata::quoted;
 pub use adata::{AnnData, Raw, Slot};
 pub use buffer::{Buffer, Slice};
 pub use dataframe::DataFrame;

@@ -66,6 +66,20 @@ impl Batch {
         self.require(REGISTRY_KEYS.labels)
     }
 
+    /// The same minibatch with another tensor `[n_cells, n_features]` for field `key`.
+    #[must_use]
+    pub fn with(&self, key: &str, tensor: Tensor) -> Self {
+        let mut batch = self.shallow_clone();
+        batch.tensors.insert(key.to_owned(), tensor);
+        batch
+    }
+
+    /// The same minibatch, sharing memory.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        Self::new(self.tensors.iter().map(|(k, t)| (k.clone(), t.shallow_clone())))
+    }
+
     /// How many cells.
     pub fn n_cells(&self) -> i64 {
         self.tensors.values().next().map_or(0, |t| t.size()[0])

@@ -90,3 +90,33 @@ pub(super) fn for_each_block(
     }
     Ok(())
 }
+
+/// Visits every stored value of a matrix with its row and column.
+///
+/// # Errors
+/// When the element is no matrix of numbers, or cannot be read.
+pub(crate) fn for_each_value(
+    matrix: &Element,
+    what: &str,
+    mut visit: impl FnMut(usize, usize, f64),
+) -> Result<()> {
+    for_each_block(matrix, what, |first, block| {
+        let values = block.values();
+        let mut at = |i, row, column| visit(first + row, column, values.get_f64(i));
+        let Some(sparse) = block.sparse() else {
+            let n_cols = block.n_cols().max(1);
+            (0..values.len()).for_each(|i| at(i, i / n_cols, i % n_cols));
+            return Ok(());
+        };
+        for (major, ends) in sparse.indptr.to_i64().windows(2).enumerate() {
+            for i in ends[0] as usize..ends[1] as usize {
+                let minor = sparse.indices.get_f64(i) as usize;
+                match sparse.format {
+                    SparseFormat::Csr => at(i, major, minor),
+                    SparseFormat::Csc => at(i, minor, major),
+                }
+            }
+        }
+        Ok(())
+    })
+}

@@ -34,12 +34,13 @@ pub struct FieldRegistry {
 pub struct Registry {
     /// The version of scvi-tools whose format this is.
     pub scvi_version: String,
-    /// The model class that set the data up.
-    pub model_name: String,
+    /// The model class that set the data up; none when fields were registered without one.
+    pub model_name: Option<String>,
     /// Its set-up function.
-    pub setup_method_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup_method_name: Option<String>,
     /// The arguments of the set-up.
-    pub setup_args: Args,
+    pub setup_args: Option<Args>,
     /// Registry key → field, in order of registration.
     pub field_registries: IndexMap<String, FieldRegistry>,
     /// The identity of the data set.
@@ -96,11 +97,13 @@ impl Registry {
             let part = FieldRegistry { data_registry, state_registry, summary_stats, field };
             field_registries.insert(key, part);
         }
+        // Data sets that were carried over by scvi-tools do not say by what method.
+        let by_method = saved.model_name.as_ref().map(|_| "setup_anndata".to_owned());
         Ok(Self {
             scvi_version: saved.scvi_version.unwrap_or_else(|| SCVI_VERSION.into()),
-            model_name: saved.model_name.unwrap_or_default(),
-            setup_method_name: saved.setup_method_name.unwrap_or_else(|| "setup_anndata".into()),
-            setup_args: saved.setup_args.unwrap_or_default(),
+            model_name: saved.model_name,
+            setup_method_name: saved.setup_method_name.or(by_method),
+            setup_args: saved.setup_args,
             field_registries,
             scvi_uuid: saved.scvi_uuid.unwrap_or_default(),
         })

@@ -90,6 +90,19 @@ impl Likelihood {
         }
     }
 
+    /// A draw of counts `[.., n_cells, n_vars]`, from libtorch's generator.
+    ///
+    /// # Errors
+    /// When a parameter is not a number.
+    pub fn sample(&self) -> Result<Tensor> {
+        match self {
+            Self::Zinb(px) => px.sample(),
+            Self::Nb(px) => px.sample(),
+            Self::Poisson(px) => px.sample(),
+            Self::Normal(px) => px.sample(),
+        }
+    }
+
     /// Mean `[.., n_cells, n_vars]`.
     pub fn mean(&self) -> Tensor {
         match self {

@@ -13,7 +13,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::nonzero::NonZero;
+use super::{nonzero::NonZero, poisson::draw_poisson};
 use crate::{error::Result, kernels::Counts};
 
 /// Added to the mean where it meets a positive count, so that a mean of zero costs much, not all.
@@ -46,6 +46,17 @@ impl NegativeBinomial {
     /// Inverse dispersion `[n_vars]` or `[n_cells, n_vars]`.
     pub fn theta(&self) -> Tensor {
         self.log_theta.exp()
+    }
+
+    /// A draw of counts `[.., n_cells, n_vars]`, from libtorch's generator: Poisson with a rate from a
+    /// gamma distribution of shape `theta` and mean `mu`.
+    ///
+    /// # Errors
+    /// When a parameter is not a number.
+    pub fn sample(&self) -> Result<Tensor> {
+        let theta = self.theta().f_expand_as(&self.log_mu)?;
+        let gamma = theta.f_internal_standard_gamma()?;
+        draw_poisson(&(gamma / theta * self.mean()))
     }
 
     /// Log probability of each count of `x` `[n_cells, n_vars]`; `[.., n_cells, n_vars]`.
@@ -103,6 +114,15 @@ impl ZeroInflatedNegativeBinomial {
     /// Log odds of an extra zero `[.., n_cells, n_vars]`.
     pub fn zi_logits(&self) -> &Tensor {
         &self.zi_logits
+    }
+
+    /// A draw of counts, extra zeros included `[.., n_cells, n_vars]`, from libtorch's generator.
+    ///
+    /// # Errors
+    /// When a parameter is not a number.
+    pub fn sample(&self) -> Result<Tensor> {
+        let kept = (-&self.zi_logits).sigmoid().f_bernoulli()?;
+        Ok(self.counts.sample()? * kept)
     }
 
     /// What a kernel needs to compute the loss of counts `[n_cells, n_vars]`.

@@ -24,6 +24,12 @@ impl Normal {
         Self { loc, scale: variance.sqrt() }
     }
 
+    /// The same distributions, sharing memory.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        Self { loc: self.loc.shallow_clone(), scale: self.scale.shallow_clone() }
+    }
+
     /// Means.
     pub fn mean(&self) -> &Tensor {
         &self.loc
@@ -50,6 +56,14 @@ impl Normal {
         shape.insert(0, n_samples);
         let loc = self.loc.expand(shape, false);
         &loc + &self.scale * ctx.noise.randn_like(&loc)
+    }
+
+    /// One draw, from libtorch's generator.
+    ///
+    /// # Errors
+    /// When the shapes do not broadcast.
+    pub fn sample(&self) -> Result<Tensor> {
+        Ok(self.loc.f_add(&(&self.scale * self.loc.randn_like()))?)
     }
 
     /// Log density of each value.

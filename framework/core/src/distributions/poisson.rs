@@ -22,6 +22,14 @@ impl Poisson {
         self.log_rate.exp()
     }
 
+    /// A draw of counts `[.., n_cells, n_vars]`, from libtorch's generator.
+    ///
+    /// # Errors
+    /// When a rate is not a number.
+    pub fn sample(&self) -> Result<Tensor> {
+        draw_poisson(&self.mean())
+    }
+
     /// Log probability of each count of `x` `[n_cells, n_vars]`; `[.., n_cells, n_vars]`.
     ///
     /// # Errors
@@ -37,4 +45,12 @@ impl Poisson {
         let gain = counts * nonzero.pick(&self.log_rate)? - (counts + 1.0).lgamma();
         nonzero.add_to(&-self.mean(), &gain)
     }
+}
+
+/// Rates above are drawn as this one: libtorch's counts would overflow.
+const LARGEST_RATE: f64 = 1e8;
+
+/// Counts with these rates.
+pub(super) fn draw_poisson(rate: &Tensor) -> Result<Tensor> {
+    Ok(rate.clamp_max(LARGEST_RATE).f_poisson()?)
 }

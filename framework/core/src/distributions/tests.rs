@@ -196,6 +196,30 @@ fn fused_losses_and_gradients_equal_those_of_operators_in_float64() {
 }
 
 #[test]
+fn fused_losses_of_several_samples_equal_those_of_each() {
+    let options = (Kind::Float, Device::Cpu);
+    let x = (Tensor::rand([3, 50], options) * 4.0).floor();
+    let (log_mu, pi) = (Tensor::randn([4, 3, 50], options), Tensor::randn([4, 3, 50], options));
+    for theta in [vec![50], vec![3, 50], vec![4, 3, 50]] {
+        let log_theta = Tensor::randn(theta.as_slice(), options);
+        let px = |log_mu: Tensor, log_theta: &Tensor, pi: Tensor| {
+            let counts = NegativeBinomial::from_logs(log_mu, log_theta.shallow_clone());
+            Likelihood::Zinb(ZeroInflatedNegativeBinomial::new(counts, pi))
+        };
+        let all = px(log_mu.shallow_clone(), &log_theta, pi.shallow_clone());
+        let all = all.reconstruction_loss(&x).unwrap();
+        assert_eq!(all.size(), [4, 3]);
+        for i in 0..4 {
+            let of_sample =
+                if theta.len() == 3 { log_theta.get(i) } else { log_theta.shallow_clone() };
+            let one = px(log_mu.get(i), &of_sample, pi.get(i)).log_prob(&x).unwrap();
+            let one = -one.sum_dim_intlist(-1, false, None);
+            assert!(one.allclose(&all.get(i), 1e-5, 1e-5, false), "{theta:?}, sample {i}");
+        }
+    }
+}
+
+#[test]
 fn gradients_of_zinb_equal_finite_differences() {
     let h = 1e-5;
     for x in [0.0, 1.0, 30.0] {

@@ -1,4 +1,4 @@
-//! Categories: the distinct values of a column, and each cell's code.
+//! Categories: the distinct values of a column, and each row's code.
 
 use std::{cmp::Ordering, collections::HashMap};
 
@@ -23,6 +23,12 @@ pub enum Category {
     Text(String),
 }
 
+impl From<&str> for Category {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
 /// What makes two categories the same: kind and value; 1 and 1.0 are one.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
@@ -35,9 +41,9 @@ enum Key {
 /// A column in terms of its categories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// The distinct values; a cell's code is a position in them.
+    /// The distinct values; a row's code is a position in them.
     pub categories: Vec<Category>,
-    /// One code per cell, −1 where the value is missing.
+    /// One code per row, −1 where the value is missing.
     pub codes: Vec<i64>,
 }
 
@@ -45,6 +51,11 @@ impl Category {
     /// As JSON, so that `1` and `"1"` look different.
     pub fn json(&self) -> String {
         serde_json::json!(self).to_string()
+    }
+
+    /// Whether it is the same value; 1 and 1.0 are.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.key() == other.key()
     }
 
     fn key(&self) -> Key {
@@ -149,12 +160,12 @@ fn numbers(values: &Values) -> Vec<Option<Category>> {
 pub(super) struct Mapped {
     /// The known categories, then those appended.
     pub(super) categories: Vec<Category>,
-    /// One code per cell, −1 where the value is missing.
+    /// One code per row, −1 where the value is missing.
     pub(super) codes: Vec<i64>,
     /// Occurring categories that were not known, sorted.
     pub(super) unseen: Vec<Category>,
-    /// Cells in them.
-    pub(super) n_unseen_cells: usize,
+    /// Rows in them.
+    pub(super) n_unseen_rows: usize,
 }
 
 impl Encoded {
@@ -170,13 +181,13 @@ impl Encoded {
         for (i, category) in known.iter().enumerate() {
             position.entry(category.key()).or_insert(i as i64);
         }
-        let mut n_cells = vec![0usize; self.categories.len()];
-        self.codes.iter().filter(|c| **c >= 0).for_each(|&code| n_cells[code as usize] += 1);
+        let mut n_rows = vec![0usize; self.categories.len()];
+        self.codes.iter().filter(|c| **c >= 0).for_each(|&code| n_rows[code as usize] += 1);
         let is_unseen =
-            |i: &usize| n_cells[*i] > 0 && !position.contains_key(&self.categories[*i].key());
-        let mut unseen: Vec<usize> = (0..n_cells.len()).filter(is_unseen).collect();
+            |i: &usize| n_rows[*i] > 0 && !position.contains_key(&self.categories[*i].key());
+        let mut unseen: Vec<usize> = (0..n_rows.len()).filter(is_unseen).collect();
         unseen.sort_by(|&a, &b| self.categories[a].order(&self.categories[b]));
-        let n_unseen_cells = unseen.iter().map(|&i| n_cells[i]).sum();
+        let n_unseen_rows = unseen.iter().map(|&i| n_rows[i]).sum();
         let unseen: Vec<Category> = unseen.iter().map(|&i| self.categories[i].clone()).collect();
         let categories = [known, unseen.as_slice()].concat();
         for (i, category) in unseen.iter().enumerate() {
@@ -185,7 +196,7 @@ impl Encoded {
         let recode: Vec<i64> =
             self.categories.iter().map(|c| position.get(&c.key()).copied().unwrap_or(-1)).collect();
         let codes = self.codes.iter().map(|&c| if c < 0 { -1 } else { recode[c as usize] });
-        Mapped { codes: codes.collect(), categories, unseen, n_unseen_cells }
+        Mapped { codes: codes.collect(), categories, unseen, n_unseen_rows }
     }
 }
 

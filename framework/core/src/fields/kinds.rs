@@ -16,12 +16,25 @@ pub const KIND: &str = "field";
 
 /// The framework's own kinds, which every program and every plugin knows: name, what it reads, and
 /// what its JSON takes.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 15] = [
     ("CategoricalJointObsField", "Several categorical columns of obs: registry_key, attr_keys"),
+    ("CategoricalJointVarField", "Several categorical columns of var: registry_key, attr_keys"),
     ("CategoricalObsField", "A categorical column of obs: registry_key, attr_key"),
+    ("CategoricalVarField", "A categorical column of var: registry_key, attr_key"),
+    (
+        "LabelsWithUnlabeledObsField",
+        "Labels, one of which stands for none: registry_key, attr_key, unlabeled_category",
+    ),
     ("LayerField", "A matrix, X or a layer: registry_key, layer, allow_noncounts"),
     ("NumericalJointObsField", "Several columns of numbers of obs: registry_key, attr_keys"),
+    ("NumericalJointVarField", "Several columns of numbers of var: registry_key, attr_keys"),
     ("NumericalObsField", "A column of numbers of obs: registry_key, attr_key"),
+    ("NumericalVarField", "A column of numbers of var: registry_key, attr_key"),
+    ("ObsmField", "A matrix with a row per cell: registry_key, attr_key, is_count_data"),
+    ("ProteinLayerField", "Counts of proteins in a layer: those of LayerField"),
+    ("ProteinObsmField", "Counts of proteins in obsm: those of ObsmField"),
+    ("StringUnsField", "A word about the data set: registry_key, attr_key"),
+    ("VarmField", "A matrix with a row per gene: registry_key, attr_key, is_count_data"),
 ];
 
 /// A field from its JSON: `{"field": "CategoricalObsField", "registry_key": "batch", …}`.
@@ -96,3 +109,14 @@ impl fmt::Display for Known {
 }
 
 impl std::error::Error for Known {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kinds_of_the_framework_are_listed() {
+        let listed: Vec<&str> = BUILT_IN.iter().map(|(kind, _)| *kind).collect();
+        assert_eq!(listed, known_kinds());
+    }
+}

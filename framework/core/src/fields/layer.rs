@@ -18,13 +18,15 @@ pub struct LayerField {
     layer: Option<String>,
     #[serde(default)]
     allow_noncounts: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mod_key: Option<String>,
 }
 
 impl LayerField {
     /// The layer of that name; `X` without a name.
     pub fn new(registry_key: &str, layer: Option<&str>) -> Self {
         let (registry_key, layer) = (registry_key.to_owned(), layer.map(str::to_owned));
-        Self { registry_key, layer, allow_noncounts: false }
+        Self { registry_key, layer, allow_noncounts: false, mod_key: None }
     }
 
     /// Whether negative and fractional values pass. Missing and infinite ones never do.
@@ -33,11 +35,17 @@ impl LayerField {
         Self { allow_noncounts: allow, ..self }
     }
 
-    /// The matrix in `adata`.
-    ///
-    /// # Errors
-    /// When it is not there; lists what is.
-    pub fn matrix<'a>(&self, adata: &'a AnnData) -> Result<&'a Element> {
+    /// The same in the modality `mod_key`.
+    #[must_use]
+    pub fn in_modality(self, mod_key: &str) -> Self {
+        Self { mod_key: Some(mod_key.into()), ..self }
+    }
+
+    fn owner<'a>(&self, adata: &'a AnnData) -> Result<&'a AnnData> {
+        adata.within(self.mod_key.as_deref())
+    }
+
+    fn matrix<'a>(&self, adata: &'a AnnData) -> Result<&'a Element> {
         match &self.layer {
             Some(layer) => adata.get(Slot::Layers, layer),
             None => adata.x().ok_or_else(|| Error::NoX { layers: layers(adata) }),
@@ -96,13 +104,15 @@ impl AnnDataField for LayerField {
     }
 
     fn location(&self) -> Option<AttrLocation> {
-        Some(match &self.layer {
+        let place = match &self.layer {
             Some(layer) => AttrLocation::new(Slot::Layers, layer),
             None => AttrLocation::x(),
-        })
+        };
+        Some(AttrLocation { mod_key: self.mod_key.clone(), ..place })
     }
 
     fn validate_field(&self, adata: &AnnData) -> Result<()> {
+        let adata = self.owner(adata)?;
         let matrix = self.matrix(adata)?;
         let what = self.layer.as_ref().map_or("X".into(), |layer| format!("layers[{layer:?}]"));
         let Some(found) = counts::check(matrix, &what)? else { return Ok(()) };
@@ -126,6 +136,7 @@ impl AnnDataField for LayerField {
     }
 
     fn register_field(&self, adata: &mut AnnData) -> Result<FieldState> {
+        let adata = self.owner(adata)?;
         let column_names: Vec<&str> = adata.var_names()?.iter().collect();
         Ok([
             ("n_obs", json!(adata.n_obs())),
@@ -142,17 +153,18 @@ impl AnnDataField for LayerField {
         target: &mut AnnData,
         _: Transfer,
     ) -> Result<FieldState> {
-        self.check_genes(state, target)?;
+        self.check_genes(state, self.owner(target)?)?;
+        self.validate_field(target)?;
         self.register_field(target)
     }
 
     fn get_summary_stats(&self, state: &FieldState) -> SummaryStats {
         let n = |name| state.read::<usize>(name).unwrap_or(0);
-        if self.registry_key != REGISTRY_KEYS.x {
+        if !self.registry_key.eq_ignore_ascii_case(REGISTRY_KEYS.x) {
             return SummaryStats::one(format!("n_{}", self.registry_key), n("n_vars"));
         }
-        let mut stats = SummaryStats::one("n_vars", n("n_vars"));
-        stats.0.insert("n_cells".into(), n("n_obs") as i64);
+        let mut stats = SummaryStats::one("n_cells", n("n_obs"));
+        stats.0.insert("n_vars".into(), n("n_vars") as i64);
         stats
     }
 }

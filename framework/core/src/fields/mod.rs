@@ -1,12 +1,35 @@
 //! Fields: what a model reads from a data set, and where it lies.
+//!
+//! | kind | reads | writes |
+//! |---|---|---|
+//! | [`LayerField`] | the matrix of counts: X or a layer | |
+//! | [`CategoricalObsField`], [`CategoricalVarField`] | a column with few distinct values | its codes, `_scvi_<key>` beside it |
+//! | [`NumericalObsField`], [`NumericalVarField`] | a column of numbers | |
+//! | [`CategoricalJointObsField`], [`CategoricalJointVarField`] | several such columns | a table of codes, `_scvi_<key>` in obsm or varm |
+//! | [`NumericalJointObsField`], [`NumericalJointVarField`] | several columns of numbers | a table of them there |
+//! | [`ObsmField`], [`VarmField`] | a matrix or table with a row per cell or gene | |
+//! | [`LabelsWithUnlabeledObsField`] | labels, one of which stands for none | codes, that one being the last |
+//! | [`ProteinObsmField`], [`ProteinLayerField`] | counts of proteins | |
+//! | [`StringUnsField`] | a word about the data set | |
+//!
+//! Each has `in_modality`, for a data set of several kinds of measurement: it then reads and writes
+//! in that modality. [`AnnDataField`] is the trait for kinds of one's own.
 
+mod axis;
+mod categorical;
 mod categorical_joint;
-mod categorical_obs;
 mod category;
+mod column;
+mod joint;
 mod kinds;
+mod labels;
 mod layer;
+mod matrix;
+mod numerical;
 mod numerical_joint;
-mod numerical_obs;
+mod protein;
+mod state_view;
+mod string_uns;
 
 use std::fmt::{self, Debug};
 
@@ -17,17 +40,26 @@ use serde_json::{Map, Value};
 use crate::{
     anndata::{AnnData, Element, Slot},
     error::Result,
+    table::Table,
 };
 
-pub use categorical_joint::CategoricalJointObsField;
-pub use categorical_obs::CategoricalObsField;
+pub use axis::{Axis, Obs, Var};
+pub use categorical::{CategoricalField, CategoricalObsField, CategoricalVarField};
+pub use categorical_joint::{
+    CategoricalJointField, CategoricalJointObsField, CategoricalJointVarField,
+};
 pub use category::{Category, Encoded, encode};
+pub(crate) use column::numbers;
 pub use kinds::{BUILT_IN, from_json, kind_of};
 pub(crate) use kinds::{KIND, known_kinds, knows};
+pub use labels::LabelsWithUnlabeledObsField;
 pub use layer::LayerField;
-pub use numerical_joint::NumericalJointObsField;
-pub use numerical_obs::NumericalObsField;
-pub(crate) use numerical_obs::numbers;
+pub use matrix::{MatrixField, ObsmField, VarmField};
+pub use numerical::{NumericalField, NumericalObsField, NumericalVarField};
+pub use numerical_joint::{NumericalJointField, NumericalJointObsField, NumericalJointVarField};
+pub use protein::{ProteinField, ProteinLayerField, ProteinObsmField};
+use state_view::state_view;
+pub use string_uns::StringUnsField;
 
 /// Where the loader finds a field's tensor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,12 +93,10 @@ impl AttrLocation {
     /// What is there in `adata`.
     ///
     /// # Errors
-    /// [`Error::MissingElement`](crate::Error::MissingElement), listing what is there.
+    /// [`Error::MissingElement`](crate::Error::MissingElement) or
+    /// [`Error::NoModality`](crate::Error::NoModality), listing what is there.
     pub fn find<'a>(&self, adata: &'a AnnData) -> Result<&'a Element> {
-        let owner = match &self.mod_key {
-            Some(key) => adata.modality(key)?,
-            None => adata,
-        };
+        let owner = adata.within(self.mod_key.as_deref())?;
         owner.get(self.attr_name, self.attr_key.as_deref().unwrap_or_default())
     }
 }
@@ -183,6 +213,7 @@ pub struct Transfer {
 ///         target: &mut AnnData,
 ///         _: Transfer,
 ///     ) -> Result<FieldState> {
+///         self.validate_field(target)?;
 ///         self.register_field(target)
 ///     }
 ///     fn get_summary_stats(&self, _: &FieldState) -> SummaryStats {
@@ -215,7 +246,7 @@ pub trait AnnDataField: Debug + Send + Sync {
     /// When the data cannot be encoded.
     fn register_field(&self, adata: &mut AnnData) -> Result<FieldState>;
 
-    /// Prepares another data set in the terms of `state`.
+    /// Checks another data set and prepares it in the terms of `state`.
     ///
     /// # Errors
     /// When the target does not fit, e.g. has categories that `state` lacks.
@@ -228,6 +259,12 @@ pub trait AnnDataField: Debug + Send + Sync {
 
     /// Statistics of the field, a function of the state alone.
     fn get_summary_stats(&self, state: &FieldState) -> SummaryStats;
+
+    /// The state for people, a function of the state alone: categories and their codes, or the
+    /// columns that were gathered; nothing for states of other shapes.
+    fn view_state_registry(&self, state: &FieldState) -> Option<Table> {
+        state_view(self.registry_key(), &self.location()?, state)
+    }
 
     /// Name and version of the plugin that does the field's work; none for a field of this library.
     fn plugin(&self) -> Option<(String, String)> {

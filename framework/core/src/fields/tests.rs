@@ -19,6 +19,10 @@ use crate::{
     registry_keys::{MANAGER_UUID, REGISTRY_KEYS, SCVI_UUID},
 };
 
+mod kinds;
+mod modalities;
+mod protocol;
+
 const N: usize = 6;
 
 fn small() -> AnnData {
@@ -278,7 +282,7 @@ fn unusable_columns_are_refused() {
     let present = "text, ints, floats, bools, kinds, size, holes, gaps, nullable";
     let batch = |key| CategoricalObsField::new("batch", Some(key)).boxed();
     check(batch("bach"), &format!("obs has no `bach`; present: {present}"));
-    let advice = "give them a category of their own, or drop these cells";
+    let advice = "give them a category of their own, or drop them";
     check(
         batch("gaps"),
         &format!("obs column `gaps`: 2 of 6 cells have no value (NaN), first c1, c4; {advice}"),
@@ -291,7 +295,7 @@ fn unusable_columns_are_refused() {
     check(
         conts("holes"),
         "obs column `holes`: 3 of 6 cells have no finite number, first c1, c3, c5; fill in the \
-         values, drop these cells, or leave the column out",
+         values, drop these rows, or leave the column out",
     );
     check(
         CategoricalJointObsField::new("cats", &["text".into(), "ints".into(), "text".into()])
@@ -407,7 +411,8 @@ fn check_unseen(source: Element, target: Element, message: &str, mapping: Value,
     let manager = register(batch_only("col"), &mut with_column(source)).unwrap();
     let mut adata = with_column(target);
     let refused = manager.transfer_fields(&mut adata, Transfer::default());
-    check_error(refused, &format!("obs column `col`: categories {message}"));
+    let advice = "Cannot transfer setup without `extend_categories = True`";
+    check_error(refused, &format!("obs column `col`: {message}. {advice}"));
     assert!(adata.get(Slot::Obs, "_scvi_batch").is_err());
     let how = Transfer { extend_categories: true, ..Default::default() };
     let extended = manager.transfer_fields(&mut adata, how).unwrap();
@@ -421,7 +426,7 @@ fn unseen_categories_are_refused_or_appended_in_order() {
     check_unseen(
         Element::strings(["b", "b", "b", "b", "b", "a"]),
         Element::strings(["z", "b", "c", "c", "a", ""]),
-        "\"\", \"c\", \"z\" (4 cells) are not known to the model; it knows \"a\", \"b\"",
+        "categories \"\", \"c\", \"z\" (4 cells) not found in source registry, which has \"a\", \"b\"",
         json!(["a", "b", "", "c", "z"]),
         [4, 1, 3, 3, 0, 2],
     );
@@ -429,14 +434,14 @@ fn unseen_categories_are_refused_or_appended_in_order() {
     check_unseen(
         Element::vector(vec![1i64; N]),
         Element::vector(vec![0i64, 1, 1, 1, 1, 1]),
-        "0 (1 cells) are not known to the model; it knows 1",
+        "category 0 (1 cells) not found in source registry, which has 1",
         json!([1, 0]),
         [1, 0, 0, 0, 0, 0],
     );
     check_unseen(
         Element::vector(vec![true; N]),
         Element::vector(vec![false, true, true, true, true, true]),
-        "false (1 cells) are not known to the model; it knows true",
+        "category false (1 cells) not found in source registry, which has true",
         json!([true, false]),
         [1, 0, 0, 0, 0, 0],
     );
@@ -444,7 +449,7 @@ fn unseen_categories_are_refused_or_appended_in_order() {
     check_unseen(
         Element::vector(vec![1i64; N]),
         Element::strings(["1"; N]),
-        "\"1\" (6 cells) are not known to the model; it knows 1",
+        "category \"1\" (6 cells) not found in source registry, which has 1",
         json!([1, "1"]),
         [1; N],
     );
@@ -478,7 +483,8 @@ fn joint_categories_are_carried_over_column_by_column() {
     target.set(Slot::Obs, "ints", Element::vector(vec![10i64, 7, 3, -1, 7, 7])).unwrap();
     check_error(
         manager.transfer_fields(&mut target, Transfer::default()),
-        "obs column `ints`: categories 7 (3 cells) are not known to the model; it knows -1, 3, 10",
+        "obs column `ints`: category 7 (3 cells) not found in source registry, which has -1, 3, 10. \
+         Cannot transfer setup without `extend_categories = True`",
     );
     let how = Transfer { extend_categories: true, ..Default::default() };
     let moved = manager.transfer_fields(&mut target, how).unwrap();

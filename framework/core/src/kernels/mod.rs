@@ -18,4 +18,4 @@ mod pool;
 mod tests;
 
 pub(crate) use adam::{AdamStep, Moments};
-pub(crate) use counts::{Counts, CountsLoss};
+pub(crate) use counts::{Counts, CountsSlopes};

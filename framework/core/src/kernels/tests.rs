@@ -103,7 +103,7 @@ fn tensors_that_do_not_fit_are_left_to_libtorch() {
     assert!(!loss(&x, &log_mu, &randn(&[3], 1.0), None), "another shape");
     assert!(!loss(&x, &log_mu, &log_theta, Some(&randn(&[2, 5], 1.0))), "another shape");
     assert!(!loss(&x, &infinite, &log_theta, None), "not finite");
-    assert!(!loss(&(-x), &log_mu, &log_theta, None), "negative counts");
+    assert!(!loss(&-&x, &log_mu, &log_theta, None), "negative counts");
 }
 
 #[test]

@@ -6,13 +6,12 @@ use indexmap::IndexMap;
 
 use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
-    anndata::{AnnData, Slot},
-    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Order, Split, library_log_moments},
+    anndata::AnnData,
+    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Split, library_log_moments},
     error::{Error, Result},
-    fields::{AnnDataField, Transfer},
+    fields::AnnDataField,
     nn,
     params::Params,
-    registry_keys::MANAGER_UUID,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
     train::{Ending, History, TrainParams},
 };
@@ -56,6 +55,21 @@ impl<M: BaseModelClass> Model<M> {
         settings: &Settings,
     ) -> Result<Self> {
         let manager = Self::setup_anndata(adata, setup)?;
+        Self::with_manager(manager, adata, params, settings)
+    }
+
+    /// A model with fresh parameters for a data set that was set up before.
+    ///
+    /// # Errors
+    /// [`Error::NotSetUp`] when the set-up was another class's; when arguments or data are wrong.
+    pub fn with_manager(
+        manager: AnnDataManager,
+        adata: &mut AnnData,
+        params: &M::Params,
+        settings: &Settings,
+    ) -> Result<Self> {
+        manager.check_class(M::NAME)?;
+        manager.validate(adata)?;
         let moments = library_log_moments(adata, manager.registry())?;
         settings.apply();
         let store = nn::Store::new(settings.device()?);
@@ -99,7 +113,7 @@ impl<M: BaseModelClass> Model<M> {
         let setup_args = meta.registry.get("setup_args").and_then(|v| v.as_object());
         let mut setup_args = setup_args.cloned().unwrap_or_default();
         if meta.plugin.is_none() {
-            setup_args = setup::known::<M>(&setup_args);
+            setup_args = setup::known::<M>(Some(&setup_args));
         }
         let args = M::Setup::from_args(&setup_args)?;
         let params = M::Params::from_args(&meta.init_params)?;
@@ -192,31 +206,13 @@ impl<M: BaseModelClass> Model<M> {
         self.is_trained
     }
 
-    /// Minibatches of a data set, which is registered in the model's terms if another manager wrote
-    /// to it last.
+    /// Minibatches of a data set, which is registered in the model's terms unless it is so already.
     ///
     /// # Errors
     /// When the data do not fit the terms, e.g. an unseen category or other genes.
     pub fn loader(&self, adata: &mut AnnData, options: LoaderOptions) -> Result<AnnDataLoader> {
-        if last_manager(adata) == Some(self.manager.id.to_string().as_str()) {
-            return AnnDataLoader::new(adata, self.manager.registry(), options);
-        }
-        let transferred = self.manager.transfer_fields(adata, Transfer::default())?;
-        AnnDataLoader::new(adata, transferred.registry(), options)
-    }
-
-    /// Minibatches for a query: all rows or `indices`, in that order.
-    pub(super) fn rows(
-        &self,
-        adata: &mut AnnData,
-        indices: Option<&Vec<usize>>,
-        batch_size: usize,
-    ) -> Result<AnnDataLoader> {
-        let indices = indices.cloned();
-        self.loader(
-            adata,
-            LoaderOptions { indices, batch_size, order: Order::Sequential, ..Default::default() },
-        )
+        self.manager.validate(adata)?;
+        AnnDataLoader::new(adata, self.manager.registry(), options)
     }
 
     /// # Errors
@@ -235,11 +231,4 @@ fn build<M: BaseModelClass>(
     let registry = manager.registry();
     let data = ModuleData { registry, stats: registry.summary_stats(), library_log_moments };
     M::module(params, &data, &store.root())
-}
-
-fn last_manager(adata: &AnnData) -> Option<&str> {
-    match adata.get(Slot::Uns, MANAGER_UUID).ok()? {
-        crate::anndata::Element::Scalar(crate::anndata::Scalar::String(id)) => Some(id),
-        _ => None,
-    }
 }

@@ -71,7 +71,7 @@ pub(super) fn register<M: BaseModelClass>(
     }
     check_arguments::<M>(&own, &setup.fields)?;
     let fields = placed(M::fields(&setup.args), &setup.fields);
-    let mut target = adata.clone(); // shares memory; replaces `adata` when all went well
+    let mut target = adata.clone().with_id(adata.id()); // replaces `adata` when all went well
     let manager = AnnDataManager::register(fields, M::NAME, setup.args.to_args(), &mut target)?;
     check_replaced(&own, &setup.fields, manager.registry())?;
     *adata = target;
@@ -97,9 +97,10 @@ pub(super) fn saved<M: BaseModelClass>(
 }
 
 /// Those of the arguments that `M` takes: scvi-tools before 1.0 wrote those of other models too.
-pub(super) fn known<M: BaseModelClass>(args: &Args) -> Args {
+pub(super) fn known<M: BaseModelClass>(args: Option<&Args>) -> Args {
     let specs = M::Setup::specs();
-    let known = args.iter().filter(|(name, _)| specs.iter().any(|spec| spec.name == **name));
+    let args = args.into_iter().flatten();
+    let known = args.filter(|(name, _)| specs.iter().any(|spec| spec.name == **name));
     known.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -108,7 +109,7 @@ pub(super) fn known<M: BaseModelClass>(args: &Args) -> Args {
 pub(super) fn given<M: BaseModelClass>(
     registry: &Registry,
 ) -> Result<IndexMap<String, Option<(String, String)>>> {
-    let own = M::fields(&M::Setup::from_args(&known::<M>(&registry.setup_args))?);
+    let own = M::fields(&M::Setup::from_args(&known::<M>(registry.setup_args.as_ref()))?);
     let is_own = |field: &dyn AnnDataField| own.iter().any(|own| json(&**own) == json(field));
     let fields = registry.field_registries.iter();
     let given = fields.filter(|(_, part)| !is_own(&*part.field));

@@ -7,7 +7,7 @@ use crate::{
     data::Batch,
     distributions::{Likelihood, Normal},
     error::Result,
-    model::{Ctx, HasQz, ModuleData},
+    model::{Ctx, HasLibrary, HasPx, HasQz, ModuleData},
 };
 
 /// Posterior of a minibatch and a sample of it.
@@ -25,21 +25,6 @@ pub struct Latent {
     pub distribution: LatentDistribution,
 }
 
-impl Latent {
-    /// `n_samples` fresh draws: `z` and `library` become `[n_samples, n_cells, ..]`.
-    ///
-    /// # Errors
-    /// When it holds several samples already.
-    pub fn resampled(self, ctx: &Ctx<'_>, n_samples: i64) -> Result<Self> {
-        let z = self.distribution.transform(self.qz.rsample_n(ctx, n_samples));
-        let library = match &self.ql {
-            Some(ql) => ql.rsample_n(ctx, n_samples),
-            None => self.library.f_expand([n_samples, self.qz.mean().size()[0], 1], false)?,
-        };
-        Ok(Self { z, library, ..self })
-    }
-}
-
 impl HasQz for Latent {
     fn qz(&self) -> &Normal {
         &self.qz
@@ -51,6 +36,30 @@ impl HasQz for Latent {
 
     fn latent_distribution(&self) -> LatentDistribution {
         self.distribution
+    }
+
+    fn at(&self, ctx: &Ctx<'_>, draws: &Tensor) -> Result<Self> {
+        let (n_samples, n_cells, _) = draws.size3()?;
+        Ok(Self {
+            qz: self.qz.shallow_clone(),
+            z: self.distribution.transform(draws.shallow_clone()),
+            ql: self.ql.as_ref().map(Normal::shallow_clone),
+            library: match &self.ql {
+                Some(ql) => ql.rsample_n(ctx, n_samples),
+                None => self.library.f_expand([n_samples, n_cells, 1], false)?,
+            },
+            distribution: self.distribution,
+        })
+    }
+}
+
+impl HasLibrary for Latent {
+    fn library(&self) -> &Tensor {
+        &self.library
+    }
+
+    fn ql(&self) -> Option<&Normal> {
+        self.ql.as_ref()
     }
 }
 
@@ -65,10 +74,17 @@ pub struct Expression {
     pub pl: Option<Normal>,
 }
 
-impl Expression {
-    /// Expected frequency of each gene `[.., n_cells, n_vars]`.
-    pub fn px_scale(&self) -> Tensor {
+impl HasPx for Expression {
+    fn px(&self) -> &Likelihood {
+        &self.px
+    }
+
+    fn px_scale(&self) -> Tensor {
         self.log_scale.exp()
+    }
+
+    fn pl(&self) -> Option<&Normal> {
+        self.pl.as_ref()
     }
 }
 

@@ -217,9 +217,9 @@ impl DynModelClass for EchoClass {
         }
         Ok(Registry {
             scvi_version: "1.4.2".into(),
-            model_name: "Echo".into(),
-            setup_method_name: "setup_anndata".into(),
-            setup_args: setup.args.clone(),
+            model_name: Some("Echo".into()),
+            setup_method_name: Some("setup_anndata".into()),
+            setup_args: Some(setup.args.clone()),
             field_registries,
             scvi_uuid: "one".into(),
         })

@@ -1,6 +1,7 @@
 //! Loading, splitting and simulation.
 
 mod loader;
+mod random;
 mod simulation;
 mod split;
 

@@ -6,10 +6,7 @@ use crate::{
     Params,
     anndata::{AnnData, DType, Element, Slot},
     error::Result,
-    model::{
-        BaseModelClass, BaseModule, Ctx, Event, LossOutput, Model, Observer, OutputSpec, Query,
-        Sink,
-    },
+    model::{BaseModelClass, BaseModule, LossOutput, Model, Observer, OutputSpec, Query, Sink},
     params::Params as _,
 };
 
@@ -32,7 +29,7 @@ pub fn get_elbo<M: BaseModelClass>() -> Query<M> {
     Query::new::<ElboParams>("get_elbo", about, |model, adata, args, sink, observer| {
         let params = ElboParams::from_args(args)?;
         let elbo = model.get_elbo(adata, &params, observer)?;
-        push("elbo", &elbo, &params, sink)
+        push("elbo", &elbo, params.return_mean, sink)
     })
 }
 
@@ -45,7 +42,7 @@ pub fn get_reconstruction_error<M: BaseModelClass>() -> Query<M> {
         |model, adata, args, sink, observer| {
             let params = ElboParams::from_args(args)?;
             let loss = model.get_reconstruction_error(adata, &params, observer)?;
-            push("reconstruction_loss", &loss, &params, sink)
+            push("reconstruction_loss", &loss, params.return_mean, sink)
         },
     )
 }
@@ -86,26 +83,27 @@ impl<M: BaseModelClass> Model<M> {
         observer: &mut dyn Observer,
         value: impl Fn(&LossOutput) -> Tensor,
     ) -> Result<Vec<f64>> {
-        let loader = self.rows(adata, params.indices.as_ref(), params.batch_size)?;
-        let ctx = Ctx::eval(self.store.device());
-        let mut values = Vec::with_capacity(loader.n_cells());
-        tch::no_grad(|| -> Result<()> {
-            for batch in loader.epoch(0) {
-                let batch = batch?.to_device(ctx.device);
-                let inferred = self.module.inference(&ctx, &batch)?;
-                let generated = self.module.generative(&ctx, &batch, &inferred)?;
-                let loss = self.module.loss(&ctx, &batch, &inferred, &generated)?;
-                let cells = value(&loss).to_kind(Kind::Double).view(-1).to_device(tch::Device::Cpu);
-                values.extend(Vec::<f64>::try_from(&cells)?);
-                observer.hear(&Event::Progress { done: values.len(), total: loader.n_cells() });
-            }
+        let mut values = Vec::new();
+        let indices = params.indices.as_deref();
+        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+            let inferred = self.module.inference(ctx, batch)?;
+            let generated = self.module.generative(ctx, batch, &inferred)?;
+            let loss = self.module.loss(ctx, batch, &inferred, &generated)?;
+            let cells = value(&loss).to_kind(Kind::Double).view(-1).to_device(tch::Device::Cpu);
+            values.extend(Vec::<f64>::try_from(&cells)?);
             Ok(())
         })?;
         Ok(values)
     }
 }
 
-fn push(name: &str, values: &[f64], params: &ElboParams, sink: &mut dyn Sink) -> Result<()> {
+/// Sends a value per cell, or their mean.
+pub(super) fn push(
+    name: &str,
+    values: &[f64],
+    return_mean: bool,
+    sink: &mut dyn Sink,
+) -> Result<()> {
     let spec = |shape, slot| OutputSpec {
         name: name.into(),
         shape,
@@ -113,7 +111,7 @@ fn push(name: &str, values: &[f64], params: &ElboParams, sink: &mut dyn Sink) ->
         place: (slot, name.into()),
         columns: None,
     };
-    if params.return_mean {
+    if return_mean {
         let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
         sink.begin(&spec(vec![], Slot::Uns))?;
         return sink.rows(Element::vector(vec![mean]));

@@ -6,9 +6,7 @@ use crate::{
     Params,
     anndata::{AnnData, DType, Dense, Element, Slot},
     error::Result,
-    model::{
-        BaseModelClass, BaseModule, Ctx, Event, HasQz, Model, Observer, OutputSpec, Query, Sink,
-    },
+    model::{BaseModelClass, BaseModule, Ctx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     nn::{LatentDistribution, convert},
     params::Params as _,
 };
@@ -83,22 +81,15 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Latent> {
         self.require_trained()?;
-        let loader = self.rows(adata, params.indices.as_ref(), params.batch_size)?;
-        let ctx = Ctx::eval(self.store.device());
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        let mut done = 0;
-        tch::no_grad(|| -> Result<()> {
-            for batch in loader.epoch(0) {
-                let batch = batch?.to_device(ctx.device);
-                let inferred = self.module.inference(&ctx, &batch)?;
-                if params.return_dist {
-                    first.push(inferred.qz().mean().to_device(tch::Device::Cpu));
-                    second.push(inferred.qz().variance().to_device(tch::Device::Cpu));
-                } else {
-                    first.push(point(&ctx, &inferred, params).to_device(tch::Device::Cpu));
-                }
-                done += batch.n_cells() as usize;
-                observer.hear(&Event::Progress { done, total: loader.n_cells() });
+        let indices = params.indices.as_deref();
+        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+            let inferred = self.module.inference(ctx, batch)?;
+            if params.return_dist {
+                first.push(inferred.qz().mean().to_device(tch::Device::Cpu));
+                second.push(inferred.qz().variance().to_device(tch::Device::Cpu));
+            } else {
+                first.push(point(ctx, &inferred, params).to_device(tch::Device::Cpu));
             }
             Ok(())
         })?;

@@ -1,7 +1,21 @@
 //! The queries that a model class may list, one file per group.
 
+mod decoding;
 mod elbo;
 mod latent;
+mod library_size;
+mod likelihood_parameters;
+mod marginal_ll;
+mod minibatches;
+mod normalized_expression;
+mod posterior_predictive;
 
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use latent::{Latent, LatentParams, get_latent_representation};
+pub use library_size::{LibrarySizeParams, get_latent_library_size};
+pub use likelihood_parameters::{LikelihoodParams, get_likelihood_parameters};
+pub use marginal_ll::{MarginalLlParams, get_marginal_ll};
+pub use normalized_expression::{
+    LibrarySize, NormalizedExpressionParams, get_normalized_expression,
+};
+pub use posterior_predictive::{PosteriorPredictiveParams, posterior_predictive_sample};

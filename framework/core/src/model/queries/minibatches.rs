@@ -1,0 +1,43 @@
+//! What all queries have in common: minibatch after minibatch, nothing is learnt.
+
+use crate::{
+    anndata::AnnData,
+    data::{Batch, LoaderOptions, Order},
+    error::{Error, Result},
+    model::{BaseModelClass, Ctx, Event, Model, Observer},
+};
+
+impl<M: BaseModelClass> Model<M> {
+    /// Visits the minibatches of all rows or of `indices`, in that order, in evaluation mode and
+    /// without gradients; the observer hears of each, and can stop after it.
+    ///
+    /// # Errors
+    /// When the data do not fit the model; [`Error::Cancelled`]; what the visitor fails with.
+    pub(super) fn for_each_batch(
+        &self,
+        adata: &mut AnnData,
+        indices: Option<&[usize]>,
+        batch_size: usize,
+        observer: &mut dyn Observer,
+        mut visit: impl FnMut(&Ctx<'_>, &Batch) -> Result<()>,
+    ) -> Result<()> {
+        let indices = indices.map(<[_]>::to_vec);
+        let order = Order::Sequential;
+        let options = LoaderOptions { indices, batch_size, order, ..Default::default() };
+        let loader = self.loader(adata, options)?;
+        let ctx = Ctx::eval(self.store.device());
+        let mut done = 0;
+        tch::no_grad(|| {
+            for batch in loader.epoch(0) {
+                let batch = batch?.to_device(ctx.device);
+                visit(&ctx, &batch)?;
+                done += batch.n_cells() as usize;
+                observer.hear(&Event::Progress { done, total: loader.n_cells() });
+                if observer.cancelled() {
+                    return Err(Error::Cancelled);
+                }
+            }
+            Ok(())
+        })
+    }
+}
