@@ -4,6 +4,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use scvi_framework::{
+    fields::kind_of,
+    serde_json::{self, Value},
+};
 
 /// Single-cell variational models as plugins.
 #[derive(Clone, Debug, Parser)]
@@ -63,6 +67,9 @@ pub enum Command {
     /// Which models there are, and what they take
     #[command(subcommand, arg_required_else_help = true)]
     Models(Models),
+    /// Which kinds of fields there are, for --field
+    #[command(subcommand, arg_required_else_help = true)]
+    Fields(Fields),
     /// Make a data set, or look at one
     #[command(subcommand, arg_required_else_help = true)]
     Data(Data),
@@ -95,6 +102,21 @@ pub enum Plugins {
         /// The shared library
         file: PathBuf,
     },
+    /// Load a plugin, have it describe everything, and say what is wrong
+    #[command(arg_required_else_help = true)]
+    Check {
+        /// The plugin's name, or its shared library
+        plugin: String,
+    },
+    /// Write a crate that builds, to be changed into a model of your own
+    #[command(arg_required_else_help = true)]
+    New {
+        /// The folder to write, named as the crate should be
+        dir: PathBuf,
+        /// The checkout of scvi-rs to depend on [default: the one in which this program lies]
+        #[arg(long, value_name = "DIR")]
+        checkout: Option<PathBuf>,
+    },
 }
 
 /// `scvi models`
@@ -108,6 +130,13 @@ pub enum Models {
         /// The model, e.g. as `scvi models list` spells it
         model: String,
     },
+}
+
+/// `scvi fields`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Fields {
+    /// List the kinds of fields of all plugins, with what their JSON takes
+    List,
 }
 
 /// `scvi data`
@@ -174,6 +203,18 @@ pub struct Setup {
     /// Leave X and layers in the file and read them row by row, for data larger than memory
     #[arg(long)]
     pub backed: bool,
+    /// The fields given
+    #[command(flatten)]
+    pub fields: Given,
+}
+
+/// Fields of the user's own.
+#[derive(Clone, Debug, Args)]
+pub struct Given {
+    /// Read this field too, or in the place of the model's own with that registry key (repeatable;
+    /// the kinds: scvi fields list)
+    #[arg(long, value_name = "JSON", value_parser = field, help_heading = "Set-up", display_order = 999)]
+    pub field: Vec<Value>,
 }
 
 /// `scvi train`
@@ -183,6 +224,9 @@ pub struct Train {
     pub model: String,
     /// The data set (.h5ad)
     pub file: PathBuf,
+    /// The fields given
+    #[command(flatten)]
+    pub fields: Given,
     /// Folder for the trained model
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -234,4 +278,12 @@ fn device(name: &str) -> Result<String, String> {
         return Ok(name.into());
     }
     Err("expected auto, cpu, cuda or cuda:N".into())
+}
+
+fn field(text: &str) -> Result<Value, String> {
+    let json = serde_json::from_str(text).map_err(|e| format!("expected JSON: {e}"))?;
+    match kind_of(&json) {
+        Ok(_) => Ok(json),
+        Err(_) => Err(r#"expected a JSON object with "field", the kind of field"#.into()),
+    }
 }

@@ -48,6 +48,39 @@ pub enum HostError {
         /// The plugin's file.
         path: PathBuf,
     },
+    /// No plugin has this kind of field.
+    #[error(
+        "no plugin has a field kind `{kind}`{}; known: {}{}",
+        nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default(),
+        known.join(", "),
+        if *refused == 0 { String::new() } else { format!("; {refused} refused: see `scvi plugins list`") }
+    )]
+    UnknownField {
+        /// The kind asked for.
+        kind: String,
+        /// The most similar kind.
+        nearest: Option<String>,
+        /// All kinds.
+        known: Vec<String>,
+        /// How many files were refused as plugins.
+        refused: usize,
+    },
+    /// Several plugins have a kind of field of this name.
+    #[error("{} plugins have a field kind `{kind}`: {}; remove all but one", places.len(), places.join(" and "))]
+    SeveralFields {
+        /// The kind asked for.
+        kind: String,
+        /// Where each is.
+        places: Vec<String>,
+    },
+    /// A plugin does not have the kind of field that its manifest lists.
+    #[error("{}: the manifest lists field kind `{kind}`, but the plugin does not have it; please tell its author", path.display())]
+    FieldNotThere {
+        /// The kind of field.
+        kind: String,
+        /// The plugin's file.
+        path: PathBuf,
+    },
     /// Anybody could have put anything there.
     #[error("{}: anybody on this machine can write to it, so it is not loaded; `chmod o-w {}`", path.display(), path.display())]
     WorldWritable {
@@ -69,7 +102,7 @@ impl HostError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Framework(error) => error.fault(),
-            Self::ModelNotThere { .. } => Fault::Plugin,
+            Self::ModelNotThere { .. } | Self::FieldNotThere { .. } => Fault::Plugin,
             _ => Fault::User,
         }
     }

@@ -42,6 +42,50 @@ pub enum Error {
         /// Which models there are.
         source: Box<HostError>,
     },
+    /// A saved model with a field whose plugin is not here.
+    #[error(
+        "{}: it reads `{registry_key}` through a field{}: {source}; get the plugin and name its folder with --plugin-dir",
+        dir.display(),
+        plugin.as_ref().map(|(name, version)| format!(" of plugin {name} {version}, which is not here")).unwrap_or_default()
+    )]
+    NoFieldPlugin {
+        /// The model's folder.
+        dir: PathBuf,
+        /// The field's registry key.
+        registry_key: String,
+        /// Name and version of the plugin, where the model names it.
+        plugin: Option<(String, String)>,
+        /// Which kinds of fields there are.
+        source: Box<HostError>,
+    },
+    /// A plugin that nobody found.
+    #[error("no plugin is called `{name}`, and no file either; found: {}", if known.is_empty() { "none".into() } else { known.join(", ") })]
+    UnknownPlugin {
+        /// The name given.
+        name: String,
+        /// The plugins found.
+        known: Vec<String>,
+    },
+    /// A plugin that loads and is not in order.
+    #[error("{}: {}; please tell its author", path.display(), problems.join("; "))]
+    PluginCheck {
+        /// The plugin's file.
+        path: PathBuf,
+        /// What is wrong, each a sentence.
+        problems: Vec<String>,
+    },
+    /// A folder that cannot give a crate its name.
+    #[error("{}: cannot name a crate; expected letters and digits in words between `-`, e.g. my-model", path.display())]
+    CrateName {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// No source of the framework for a new crate to depend on.
+    #[error("no checkout of scvi-rs in {place}; name one with --checkout DIR")]
+    NoCheckout {
+        /// Where it was looked for.
+        place: String,
+    },
     /// A method that the model does not have.
     #[error("{model} has no method `{name}`{}; it has {}", did_you_mean(name, known), known.join(", "))]
     UnknownMethod {
@@ -166,6 +210,7 @@ impl Error {
             Self::KeptLastGood { source, .. } => source.exit_code(),
             Self::Framework(e) if e.fault() == Fault::Plugin => 3,
             Self::Host(e) if e.fault() == Fault::Plugin => 3,
+            Self::PluginCheck { .. } => 3,
             _ => 1,
         }
     }

@@ -7,6 +7,7 @@ mod commands;
 mod describe;
 pub mod error;
 pub mod failure;
+pub mod field_kinds;
 mod files;
 mod folder;
 mod interrupt;

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use scvi_framework::{model::Settings, params::Args};
+use scvi_framework::{model::Settings, params::Args, serde_json::Value};
 use scvi_h5ad::{Backing, Features, ImportOptions};
 
 use crate::{
-    cli::{Cli, Command, Data, Global, Models, Plugins},
+    cli::{Cli, Command, Data, Fields, Global, Models, Plugins},
     failure::Result,
     parse::Parsed,
     progress::Show,
@@ -34,8 +34,11 @@ pub struct Plan {
 pub enum Job {
     ListPlugins,
     InspectPlugin { file: PathBuf },
+    CheckPlugin { plugin: String },
+    NewPlugin { dir: PathBuf, checkout: Option<PathBuf> },
     ListModels,
     ShowModel { model: String },
+    ListFields,
     Simulate(Simulate),
     Convert(Convert),
     ShowData { file: PathBuf },
@@ -93,6 +96,8 @@ pub struct Setup {
     pub backed: Backing,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
+    /// Fields beside the model's.
+    pub fields: Vec<Value>,
 }
 
 /// What to train on what.
@@ -112,6 +117,8 @@ pub struct Train {
     pub keep: KeepData,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
+    /// Fields beside the model's.
+    pub fields: Vec<Value>,
     /// Arguments of the constructor.
     pub init: Args,
     /// Arguments of `train`.
@@ -218,8 +225,11 @@ impl Plan {
         let job = match command {
             Command::Plugins(Plugins::List) => Job::ListPlugins,
             Command::Plugins(Plugins::Inspect { file }) => Job::InspectPlugin { file },
+            Command::Plugins(Plugins::Check { plugin }) => Job::CheckPlugin { plugin },
+            Command::Plugins(Plugins::New { dir, checkout }) => Job::NewPlugin { dir, checkout },
             Command::Models(Models::List) => Job::ListModels,
             Command::Models(Models::Show { model }) => Job::ShowModel { model },
+            Command::Fields(Fields::List) => Job::ListFields,
             Command::Data(Data::Synthetic { out, iid, overwrite }) => {
                 let structure = if iid { Structure::Iid } else { Structure::CellTypes };
                 let overwrite = overwrite.into();
@@ -237,6 +247,7 @@ impl Plan {
                 file: s.file,
                 backed: backing(s.backed),
                 setup: parsed.setup,
+                fields: s.fields.field,
             }),
             Command::Train(t) => Job::Train(Train {
                 model: t.model,
@@ -246,6 +257,7 @@ impl Plan {
                 overwrite: t.overwrite.into(),
                 keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
                 setup: parsed.setup,
+                fields: t.fields.field,
                 init: parsed.model,
                 training: parsed.training,
             }),

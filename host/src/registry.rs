@@ -24,7 +24,7 @@ pub enum Origin {
     /// Compiled into this program.
     Native(&'static ModelRegistration),
     /// A plugin's file.
-    Plugin(Found),
+    Plugin(Arc<Found>),
 }
 
 /// A model that can be opened.
@@ -49,10 +49,11 @@ impl Models {
     /// The models that the manifests of `plugins` list.
     pub fn new(plugins: &Plugins) -> Self {
         let entries = plugins.accepted.iter().flat_map(|found| {
-            found.manifest.models.iter().map(|model| ModelEntry {
+            let shared = Arc::new(found.clone());
+            found.manifest.models.iter().map(move |model| ModelEntry {
                 name: model.name.clone(),
                 about: model.about.clone(),
-                origin: Origin::Plugin(found.clone()),
+                origin: Origin::Plugin(shared.clone()),
             })
         });
         let mut models = Self {

@@ -1,4 +1,4 @@
-//! The models that plugins bring, found once per run.
+//! The models and fields that plugins bring, found once per run.
 
 use std::{
     cell::OnceCell,
@@ -8,25 +8,28 @@ use std::{
 
 use scvi_framework::{
     data::{Simulation, SyntheticIid},
+    fields::{AnnDataField, FieldState},
     model::{DynModelClass, ModelDescription},
     params::{ParamSpec, Params},
     saved::{self, SavedModel},
+    serde_json::Value,
 };
 
 use crate::{
     error::HostError,
     failure::{Error, Result},
+    field_kinds::{FieldKinds, Server},
     parse::Describe,
-    plugins::{discover, search_path},
+    plugins::{Found, discover, search_path},
     registry::{Models, Origin},
 };
 
-/// A model as its plugin's manifest lists it.
+/// A model or kind of field as its plugin's manifest lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// `SCVI`
+    /// `SCVI`, `CategoricalObsField`
     pub name: String,
-    /// One sentence and the paper.
+    /// What it is.
     pub about: String,
     /// The plugin's name.
     pub plugin: String,
@@ -34,7 +37,7 @@ pub struct Listed {
     pub version: String,
 }
 
-/// Where models come from.
+/// Where models and fields come from.
 pub trait Catalogue {
     /// All models, without running any plugin's code.
     fn listed(&self) -> Vec<Listed>;
@@ -44,16 +47,27 @@ pub trait Catalogue {
     /// # Errors
     /// When two plugins have it, or its plugin cannot be loaded.
     fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>, HostError>;
+
+    /// All kinds of fields, without running any plugin's code.
+    fn listed_fields(&self) -> Vec<Listed>;
+
+    /// The field with this JSON, its plugin loaded; `state` is what it remembers, where that is known.
+    ///
+    /// # Errors
+    /// When no plugin or several have its kind, or the kind does not take the JSON.
+    fn field(
+        &self,
+        json: &Value,
+        state: Option<FieldState>,
+    ) -> Result<Arc<dyn AnnDataField>, HostError>;
 }
 
-impl Catalogue for Models {
+impl Catalogue for (Models, FieldKinds) {
     fn listed(&self) -> Vec<Listed> {
-        let listed = self.list().iter().map(|entry| {
+        let listed = self.0.list().iter().map(|entry| {
             let (plugin, version) = match &entry.origin {
-                Origin::Plugin(found) => {
-                    (found.manifest.plugin.clone(), found.manifest.version.clone())
-                }
-                Origin::Native(of) => (of.package.into(), env!("CARGO_PKG_VERSION").into()),
+                Origin::Plugin(found) => made_by(found),
+                Origin::Native(of) => native(of.package),
             };
             Listed { name: entry.name.clone(), about: entry.about.clone(), plugin, version }
         });
@@ -61,11 +75,39 @@ impl Catalogue for Models {
     }
 
     fn open(&self, name: &str) -> Result<Arc<dyn DynModelClass>, HostError> {
-        Models::open(self, name)
+        self.0.open(name)
+    }
+
+    fn listed_fields(&self) -> Vec<Listed> {
+        let listed = self.1.list().iter().map(|entry| {
+            let (plugin, version) = match &entry.server {
+                Server::Plugin(found) => made_by(found),
+                Server::Native(of) => native(of.package),
+                Server::Framework => native("scvi-framework"),
+            };
+            Listed { name: entry.kind.clone(), about: entry.about.clone(), plugin, version }
+        });
+        listed.collect()
+    }
+
+    fn field(
+        &self,
+        json: &Value,
+        state: Option<FieldState>,
+    ) -> Result<Arc<dyn AnnDataField>, HostError> {
+        self.1.open(json, state)
     }
 }
 
-/// Finds the models in these folders and the usual ones.
+fn made_by(found: &Found) -> (String, String) {
+    (found.manifest.plugin.clone(), found.manifest.version.clone())
+}
+
+fn native(package: &str) -> (String, String) {
+    (package.into(), env!("CARGO_PKG_VERSION").into())
+}
+
+/// Finds the models and fields in these folders and the usual ones.
 pub type Find = dyn Fn(&[PathBuf]) -> Box<dyn Catalogue>;
 
 /// What one run of the program knows.
@@ -76,14 +118,18 @@ pub struct Session {
 }
 
 impl Default for Session {
-    /// A session with the models of all plugins and of this program.
+    /// A session with the models and fields of all plugins and of this program.
     fn default() -> Self {
-        Self::new(|dirs| Box::new(Models::new(&discover(&search_path(dirs))).with_native()))
+        Self::new(|dirs| {
+            let plugins = discover(&search_path(dirs));
+            let (models, fields) = (Models::new(&plugins), FieldKinds::new(&plugins));
+            Box::new((models.with_native(), fields.with_native()))
+        })
     }
 }
 
 impl Session {
-    /// A session whose models `find` brings, when they are asked for.
+    /// A session whose models and fields `find` brings, when they are asked for.
     pub fn new(find: impl Fn(&[PathBuf]) -> Box<dyn Catalogue> + 'static) -> Self {
         Self { find: Box::new(find), catalogue: OnceCell::new(), saved: OnceCell::new() }
     }
@@ -118,6 +164,38 @@ impl Session {
             }
             other => other.into(),
         })
+    }
+
+    /// All kinds of fields, without running any plugin's code.
+    pub fn listed_fields(&self) -> Vec<Listed> {
+        self.search(&[]).listed_fields()
+    }
+
+    /// The fields with these JSONs.
+    ///
+    /// # Errors
+    /// When one is of no kind known here or does not take its JSON, or its plugin cannot be loaded.
+    pub fn fields(&self, json: &[Value]) -> Result<Vec<Arc<dyn AnnDataField>>> {
+        json.iter().map(|json| Ok(self.search(&[]).field(json, None)?)).collect()
+    }
+
+    /// The fields that the model saved in `dir` was given beside its own.
+    ///
+    /// # Errors
+    /// As [`Session::fields`], naming the plugin of a field where there is none.
+    pub fn fields_of(&self, dir: &Path, saved: &SavedModel) -> Result<Vec<Arc<dyn AnnDataField>>> {
+        let open = |given: saved::GivenField<'_>| {
+            self.search(&[]).field(given.json, Some(given.state)).map_err(|source| match source {
+                HostError::UnknownField { .. } => Error::NoFieldPlugin {
+                    dir: dir.into(),
+                    registry_key: given.registry_key.into(),
+                    plugin: given.plugin.cloned(),
+                    source: Box::new(source),
+                },
+                other => other.into(),
+            })
+        };
+        saved.meta.given().map(open).collect()
     }
 
     /// Name and version of the plugin that has the model `name`.

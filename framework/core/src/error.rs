@@ -125,6 +125,62 @@ pub enum Error {
         /// The registry key.
         key: String,
     },
+    /// JSON that is no field.
+    #[error("field `{kind}`: {reason}")]
+    FieldJson {
+        /// The kind of field.
+        kind: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A field of a kind that nobody here knows.
+    #[error("no field of the kind `{kind}` is known here; known: {}", list(known))]
+    UnknownField {
+        /// The kind of field.
+        kind: String,
+        /// The kinds known.
+        known: Vec<String>,
+    },
+    /// A field that a saved model was given is not here.
+    #[error(
+        "the saved model reads `{registry_key}` through a field{}: {source}",
+        plugin.as_ref().map(|(name, version)| format!(" of plugin {name} {version}, which is not here")).unwrap_or_default()
+    )]
+    MissingField {
+        /// The field's registry key.
+        registry_key: String,
+        /// Name and version of its plugin, where the model names it.
+        plugin: Option<(String, String)>,
+        /// Which fields there are.
+        source: Box<Error>,
+    },
+    /// A field in the place of a model's own that gives too little.
+    #[error(
+        "field `{kind}` cannot take the place of the model's `{key}` ({own}): it does not give {}",
+        list(lacks)
+    )]
+    UnfitField {
+        /// The registry key.
+        key: String,
+        /// The kind of field given.
+        kind: String,
+        /// The kind of the model's own.
+        own: String,
+        /// What the model's own gives beside.
+        lacks: Vec<String>,
+    },
+    /// A field and arguments for the same key.
+    #[error(
+        "`{key}` is given twice: by the field `{kind}`, and by arguments of the model ({own}); leave one of them out"
+    )]
+    FieldAndArgument {
+        /// The registry key.
+        key: String,
+        /// The kind of field given.
+        kind: String,
+        /// The model's own field as its arguments made it.
+        own: String,
+    },
     /// Two fields give the same summary statistic.
     #[error("fields `{}` and `{}` both give the summary statistic `{stat}`", fields[0], fields[1])]
     DuplicateStatistic {
@@ -355,11 +411,13 @@ pub enum Error {
     /// A file cannot serve as a plugin.
     #[error(transparent)]
     Load(#[from] crate::abi::LoadError),
-    /// A plugin says that arguments or data are wrong.
+    /// An error from the other side that says all there is to say.
     #[error("{text}")]
     Foreign {
-        /// The plugin.
+        /// Who passed it on.
         plugin: String,
+        /// Whose fault it is.
+        fault: Fault,
         /// What it says.
         text: String,
     },
@@ -394,14 +452,6 @@ pub enum Error {
         /// What came.
         reason: String,
     },
-    /// A field of a plugin, asked where the plugin is not.
-    #[error("field `{field}` can only be used by models of plugin `{plugin}`")]
-    ForeignField {
-        /// The kind of field.
-        field: String,
-        /// The plugin that knows it.
-        plugin: String,
-    },
 }
 
 impl Error {
@@ -409,6 +459,8 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Load(error) => error.fault(),
+            Self::MissingField { source, .. } => source.fault(),
+            Self::Foreign { fault, .. } => *fault,
             Self::InModality { source, .. } => source.fault(),
             Self::PluginFailed { .. }
             | Self::PluginPanicked { .. }

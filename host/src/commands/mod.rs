@@ -1,8 +1,11 @@
 //! One file per command.
 
+mod check_plugin;
 mod convert;
 mod data;
+mod fields;
 mod models;
+mod new_plugin;
 mod plugins;
 mod query;
 mod setup;
@@ -24,8 +27,11 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
     match job {
         Job::ListPlugins => plugins::list(plugin_dirs, ui),
         Job::InspectPlugin { file } => plugins::inspect(file, ui),
+        Job::CheckPlugin { plugin } => check_plugin::run(plugin, plugin_dirs, ui),
+        Job::NewPlugin { dir, checkout } => new_plugin::run(dir, checkout.as_deref(), ui),
         Job::ListModels => models::list(session, ui),
         Job::ShowModel { model } => models::show(session, model, ui),
+        Job::ListFields => fields::list(session, ui),
         Job::Simulate(plan) => data::synthetic(plan, settings.seed, ui),
         Job::Convert(plan) => convert::run(plan, ui),
         Job::ShowData { file } => data::show(file, ui),

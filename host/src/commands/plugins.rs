@@ -33,9 +33,15 @@ pub fn list(plugin_dirs: &[PathBuf], ui: &Ui) -> Result<()> {
     } else {
         let rows = found.accepted.iter().map(|Found { path, manifest }| {
             let path = path.display().to_string();
-            [manifest.plugin.clone(), manifest.version.clone(), models(manifest), path]
+            [
+                manifest.plugin.clone(),
+                manifest.version.clone(),
+                models(manifest),
+                fields(manifest),
+                path,
+            ]
         });
-        term::print(&term::table(["Plugin", "Version", "Models", "File"], rows))?;
+        term::print(&term::table(["Plugin", "Version", "Models", "Fields", "File"], rows))?;
     }
     if !found.refused.is_empty() {
         let lines = found.refused.iter().map(|r| format!("  {}\n", r.reason));
@@ -58,14 +64,28 @@ pub fn inspect(file: &Path, ui: &Ui) -> Result<()> {
         ("libtorch", format!("{} (tch {})", m.libtorch, m.tch)),
         ("built for", m.target.clone()),
     ];
-    let models = m.models.iter().map(|model| (model.name.clone(), model.about.clone()));
-    term::print(&term::section(&file.display().to_string(), &term::pairs(rows)))?;
-    term::print(&format!("Models\n{}", term::pairs(models)))
+    let models: Vec<_> =
+        m.models.iter().map(|model| (model.name.clone(), model.about.clone())).collect();
+    let fields: Vec<_> =
+        m.fields.iter().map(|field| (field.kind.clone(), field.about.clone())).collect();
+    let mut text = term::section(&file.display().to_string(), &term::pairs(rows));
+    for (title, listed) in [("Models", models), ("Fields", fields)] {
+        if !listed.is_empty() {
+            text += &term::section(title, &term::pairs(listed));
+        }
+    }
+    text.truncate(text.trim_end().len());
+    term::print(&(text + "\n"))
 }
 
 fn models(manifest: &Manifest) -> String {
     let names: Vec<&str> = manifest.models.iter().map(|m| m.name.as_str()).collect();
     names.join(", ")
+}
+
+fn fields(manifest: &Manifest) -> String {
+    let kinds: Vec<&str> = manifest.fields.iter().map(|f| f.kind.as_str()).collect();
+    kinds.join(", ")
 }
 
 fn programs(found: &Found) -> Value {

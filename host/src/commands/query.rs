@@ -19,6 +19,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     }
     let saved = session.saved(&plan.dir)?;
     let class = session.class_of(&plan.dir, &saved)?;
+    let fields = session.fields_of(&plan.dir, &saved)?;
     let description = class.description();
     let asked = kebab(&plan.method);
     let Some(method) = description.methods.iter().find(|m| kebab(&m.name) == asked) else {
@@ -31,7 +32,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     let file = folder::data_set(&plan.dir, plan.adata.as_deref())?;
     ui.step(format!("reading {}", file.display()));
     let mut adata = files::read_h5ad(&file, plan.backed)?;
-    let model = class.load(saved, settings)?;
+    let model = class.load(saved, &fields, settings)?;
     // The answer goes into the data set as it was read, not as the model registers it.
     let mut answer = plan.output.open(&adata, rows_asked(&plan.args), ui.format)?;
     let mut progress = Progress::new(ui.show);

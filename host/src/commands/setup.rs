@@ -1,6 +1,6 @@
 //! `scvi setup`: how a model would read a data set.
 
-use scvi_framework::serde_json;
+use scvi_framework::{model, serde_json};
 
 use crate::{
     failure::Result,
@@ -13,8 +13,9 @@ use crate::{
 /// Registers the data set in memory and shows the registry.
 pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let class = session.open(&plan.model)?;
+    let setup = model::Setup { args: plan.setup.clone(), fields: session.fields(&plan.fields)? };
     let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
-    let registry = class.setup_anndata(&mut adata, &plan.setup)?;
+    let registry = class.setup_anndata(&mut adata, &setup)?;
     match ui.format {
         Format::Json => {
             let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;

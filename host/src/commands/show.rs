@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use scvi_framework::{
-    saved::{ModelMeta, SavedModel},
+    fields::kind_of,
+    saved::{GivenField, ModelMeta, SavedModel},
     serde_json::{Value, json},
 };
 
@@ -48,6 +49,10 @@ fn people(dir: &Path, saved: &SavedModel, session: &Session) -> String {
             text += &term::section(&format!("{title} arguments"), &term::pairs(given));
         }
     }
+    let given: Vec<(String, String)> = meta.given().map(given_field).collect();
+    if !given.is_empty() {
+        text += &term::section("Fields given", &term::pairs(given));
+    }
     let stats = summary_stats(&meta.registry);
     if !stats.is_empty() {
         let stats = stats.into_iter().map(|(key, n)| (key, n.to_string()));
@@ -91,6 +96,12 @@ fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(&'static s
         ("weights", format!("{} in {} arrays", term::grouped(n_weights), saved.weights.len())),
         ("data set", data_set(dir)),
     ]
+}
+
+fn given_field(field: GivenField<'_>) -> (String, String) {
+    let kind = kind_of(field.json).unwrap_or("?");
+    let by = field.plugin.map(|(name, version)| format!(" of plugin {name} {version}"));
+    (field.registry_key.into(), format!("{kind}{}", by.unwrap_or_default()))
 }
 
 fn trained(meta: &ModelMeta) -> String {

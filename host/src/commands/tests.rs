@@ -6,9 +6,10 @@ use scvi_framework::{
     Error as FrameworkError, Result as FrameworkResult,
     anndata::{AnnData, DType, Element, Slot},
     data::Registry,
+    fields::{AnnDataField, FieldState},
     model::{
         DynModel, DynModelClass, MethodDescription, ModelDescription, Observer, OutputSpec,
-        Settings, Sink,
+        Settings, Setup, Sink,
     },
     params::Args,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
@@ -41,6 +42,14 @@ impl Catalogue for Toys {
     fn open(&self, _: &str) -> Result<Arc<dyn DynModelClass>, HostError> {
         Ok(Arc::new(Toy { epochs: vec![] }))
     }
+
+    fn listed_fields(&self) -> Vec<Listed> {
+        vec![]
+    }
+
+    fn field(&self, _: &Value, _: Option<FieldState>) -> Result<Arc<dyn AnnDataField>, HostError> {
+        unreachable!("not asked for here")
+    }
 }
 
 impl DynModelClass for Toy {
@@ -60,14 +69,14 @@ impl DynModelClass for Toy {
         }
     }
 
-    fn setup_anndata(&self, _: &mut AnnData, _: &Args) -> FrameworkResult<Registry> {
+    fn setup_anndata(&self, _: &mut AnnData, _: &Setup<Args>) -> FrameworkResult<Registry> {
         unreachable!("not asked for here")
     }
 
     fn create(
         &self,
         adata: &mut AnnData,
-        _: &Args,
+        _: &Setup<Args>,
         _: &Args,
         _: &Settings,
     ) -> FrameworkResult<Box<dyn DynModel>> {
@@ -75,7 +84,12 @@ impl DynModelClass for Toy {
         Ok(Box::new(self.clone()))
     }
 
-    fn load(&self, _: SavedModel, _: &Settings) -> FrameworkResult<Box<dyn DynModel>> {
+    fn load(
+        &self,
+        _: SavedModel,
+        _: &[Arc<dyn AnnDataField>],
+        _: &Settings,
+    ) -> FrameworkResult<Box<dyn DynModel>> {
         Ok(Box::new(self.clone()))
     }
 }
@@ -128,6 +142,7 @@ impl DynModel for Toy {
             plugin: None,
             init_params: Args::new(),
             registry: Value::Object(Args::new()),
+            given_fields: Default::default(),
             var_names: vec!["g".into()],
             is_trained: true,
             history: [("elbo_train".to_owned(), self.epochs.clone())].into_iter().collect(),

@@ -2,7 +2,7 @@
 
 use scvi_framework::{
     anndata::AnnData,
-    model::{DynModel, Settings},
+    model::{DynModel, Settings, Setup},
     saved::SavedModel,
     serde_json::json,
     train::Ending,
@@ -21,11 +21,12 @@ use crate::{
 pub fn run(plan: &Train, session: &Session, settings: &Settings, ui: &Ui) -> Result<()> {
     staged::check_model(&plan.out, plan.overwrite)?;
     let class = session.open(&plan.model)?;
+    let setup = Setup { args: plan.setup.clone(), fields: session.fields(&plan.fields)? };
     ui.step(format!("reading {}", plan.file.display()));
     let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let (n, g) = (term::count(adata.n_obs(), "cell"), term::count(adata.n_vars(), "gene"));
     ui.step(format!("{n} × {g}"));
-    let mut model = class.create(&mut adata, &plan.setup, &plan.init, settings)?;
+    let mut model = class.create(&mut adata, &setup, &plan.init, settings)?;
     let mut progress = Progress::new(ui.show);
     let trained = model.train(&mut adata, &plan.training, &mut progress).map_err(Error::from);
     progress.finish();

@@ -6,7 +6,7 @@ use scvi_framework::{
     Error, Result,
     abi::{Fault, Plugin},
     anndata::{AnnData, DataFrame, Dense, Element, Mapping, Slot, Values},
-    model::{DynModel, Event, Observer, OutputSpec, Settings, Silent, Sink},
+    model::{DynModel, Event, Observer, OutputSpec, Settings, Setup, Silent, Sink},
     params::Args,
     saved::{ModelMeta, SavedModel},
     serde_json::{self, Value, json},
@@ -19,11 +19,11 @@ use super::{
     random::{OnDisk, Random},
 };
 
-fn args(value: Value) -> Args {
+pub fn args(value: Value) -> Args {
     value.as_object().unwrap().clone()
 }
 
-fn small() -> AnnData {
+pub fn small() -> AnnData {
     AnnData::new(DataFrame::new(["a", "b"]), DataFrame::new(["g"]))
 }
 
@@ -35,6 +35,12 @@ pub struct Kept {
     events: Vec<Event>,
     full_after: Option<usize>,
     cancel_after: Option<usize>,
+}
+
+impl Kept {
+    pub fn blocks(self) -> Vec<Element> {
+        self.blocks
+    }
 }
 
 impl Sink for Kept {
@@ -80,34 +86,78 @@ fn every_element_comes_back_as_it_went() {
         let (n, m) = [(5, 3), (0, 3), (5, 0), (1, 1)][seed as usize % 4];
         let mut adata = random.adata(n, m);
         let before = adata.clone();
-        class.setup_anndata(&mut adata, &Args::new()).unwrap();
-
-        let slots = [Slot::Layers, Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Obs];
-        for slot in slots.into_iter().chain([Slot::Var, Slot::Uns]) {
-            for (key, element) in before.mapping(slot).unwrap() {
-                let back = adata.get(slot, &format!("{key} back")).unwrap();
-                assert_same(back, element, &format!("seed {seed}, {slot:?} {key:?}"));
-                assert_eq!(adata.get(slot, key).unwrap(), element);
-            }
-        }
-        let uns = |key: &str| adata.get(Slot::Uns, key).unwrap();
-        assert_same(uns("X back"), before.x().unwrap(), "X");
-        assert_same(uns("obs back"), &Element::DataFrame(before.obs().clone()), "obs");
-        assert_same(uns("var back"), &Element::DataFrame(before.var().clone()), "var");
-        let raw = before.raw().unwrap().clone();
-        let parts = [
-            ("x".to_owned(), raw.x),
-            ("var".to_owned(), Element::DataFrame(raw.var)),
-            ("varm".to_owned(), Element::Mapping(raw.varm)),
-        ];
-        let raw = Element::Mapping(parts.into_iter().collect::<Mapping>());
-        assert_same(uns("raw back"), &raw, "raw");
+        class.setup_anndata(&mut adata, &Setup::default()).unwrap();
+        assert_echoed(&adata, &before, &format!("seed {seed}"));
     }
+}
+
+#[test]
+fn so_do_modalities_of_modalities() {
+    let class = echo();
+    for seed in 0..12 {
+        let mut mdata = Random::new(seed).mudata(3, 2);
+        let before = mdata.clone();
+        class.setup_anndata(&mut mdata, &Setup::default()).unwrap();
+        assert_echoed(&mdata, &before, &format!("seed {seed}"));
+    }
+}
+
+/// Everything is there as before, and a second time beside it.
+#[track_caller]
+pub fn assert_echoed(adata: &AnnData, before: &AnnData, what: &str) {
+    let slots = [Slot::Layers, Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Obs];
+    for slot in slots.into_iter().chain([Slot::Var, Slot::Uns]) {
+        for (key, element) in before.mapping(slot).unwrap() {
+            let back = adata.get(slot, &format!("{key} back")).unwrap();
+            assert_same(back, element, &format!("{what}, {slot:?} {key:?}"));
+            assert_eq!(adata.get(slot, key).unwrap(), element);
+        }
+    }
+    let uns = |key: &str| adata.get(Slot::Uns, key).unwrap();
+    assert_same(uns("X back"), before.x().unwrap(), "X");
+    assert_same(uns("obs back"), &Element::DataFrame(before.obs().clone()), "obs");
+    assert_same(uns("var back"), &Element::DataFrame(before.var().clone()), "var");
+    let raw = before.raw().unwrap().clone();
+    let parts = [
+        ("x".to_owned(), raw.x),
+        ("var".to_owned(), Element::DataFrame(raw.var)),
+        ("varm".to_owned(), Element::Mapping(raw.varm)),
+    ];
+    let raw = Element::Mapping(parts.into_iter().collect::<Mapping>());
+    assert_same(uns("raw back"), &raw, "raw");
+    assert!(adata.modalities().keys().eq(before.modalities().keys()), "{what}");
+    for (key, before) in before.modalities() {
+        assert_echoed(adata.modality(key).unwrap(), before, &format!("{what}, modality {key:?}"));
+    }
+}
+
+#[test]
+fn modalities_are_changed_in_place_and_new_ones_arrive() {
+    let mut mdata = small();
+    for key in ["rna", "protein"] {
+        let mut modality = small();
+        modality.set(Slot::Obs, "old", Element::strings(["x", "y"])).unwrap();
+        let matrix = Dense { shape: vec![2, 1], values: vec![1i16, 2].into() };
+        modality.set(Slot::X, "X", Element::Backed(Arc::new(OnDisk(matrix)))).unwrap();
+        mdata.set_modality(key, modality);
+    }
+    let setup = args(json!({ "remove": "old", "move": "rna" }));
+    let before = mdata.clone();
+    echo().setup_anndata(&mut mdata, &Setup::from(&setup)).unwrap();
+    assert!(mdata.modalities().keys().eq(["rna", "protein", "moved"]));
+    for key in ["rna", "protein"] {
+        let modality = mdata.modality(key).unwrap();
+        assert!(modality.get(Slot::Obs, "old").is_err(), "{key}");
+        assert!(modality.get(Slot::Obs, "old back").is_ok(), "{key}");
+    }
+    let moved = mdata.modality("moved").unwrap();
+    assert_same(moved.x().unwrap(), before.modality("rna").unwrap().x().unwrap(), "moved");
+    assert!(moved.get(Slot::Obs, "old back").is_ok());
 }
 
 /// Matrices on disk and what is not understood are the very same things; NaN equals NaN, bit by bit.
 #[track_caller]
-fn assert_same(found: &Element, expected: &Element, what: &str) {
+pub fn assert_same(found: &Element, expected: &Element, what: &str) {
     assert_eq!(format!("{found:?}"), format!("{expected:?}"), "{what}");
     if let (Element::Backed(a), Element::Backed(b)) = (found, expected) {
         assert!(std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)), "{what}");
@@ -119,7 +169,7 @@ fn memory_is_not_copied() {
     let mut adata = small();
     let x = Element::matrix(2, 1, vec![1.0f32, 2.0]).unwrap();
     adata.set(Slot::X, "X", x.clone()).unwrap();
-    echo().setup_anndata(&mut adata, &Args::new()).unwrap();
+    echo().setup_anndata(&mut adata, &Setup::default()).unwrap();
     let start = |element: &Element| match element {
         Element::Dense(Dense { values: Values::Float32(b), .. }) => b.as_ptr(),
         other => panic!("{other:?}"),
@@ -128,28 +178,30 @@ fn memory_is_not_copied() {
 }
 
 #[test]
-fn setup_returns_the_registry_with_fields_that_only_the_plugin_knows() {
+fn setup_returns_the_registry_with_fields_that_the_plugin_serves() {
     let mut adata = small();
     adata.set(Slot::Obs, "old", Element::strings(["x", "y"])).unwrap();
     let setup = args(json!({ "remove": "old", "rate": 0.1, "words": ["a", null] }));
-    let registry = echo().setup_anndata(&mut adata, &setup).unwrap();
+    let registry = echo().setup_anndata(&mut adata, &Setup::from(&setup)).unwrap();
     assert!(adata.get(Slot::Obs, "old").is_err());
     assert!(adata.get(Slot::Obs, "old back").is_ok());
     assert_eq!(registry.setup_args, Some(setup));
     assert_eq!(registry.summary_stats().get("n_echo"), 3);
     let json = serde_json::to_value(&registry).unwrap();
     let field = &json["field_registries"]["echo"];
-    assert_eq!(field["field"], json!({ "field": "echo", "loudness": 0.1 }));
+    let as_made = json!({ "field": "EchoField", "registry_key": "echo", "loudness": 0.1 });
+    assert_eq!(field["field"], as_made);
     assert_eq!(field["state_registry"], json!({ "heard": ["x", 1, 0.1] }));
-    let error = registry.field_registries["echo"].field.validate_field(&adata).unwrap_err();
-    assert_eq!(error.to_string(), "field `echo` can only be used by models of plugin `scvi-echo`");
+    let field = &registry.field_registries["echo"].field;
+    assert_eq!(field.plugin(), Some(("scvi-echo".to_owned(), "0.1.0".to_owned())));
+    field.validate_field(&adata).unwrap();
 }
 
 fn created() -> (Box<dyn DynModel>, AnnData) {
     let mut adata = small();
     let settings = Settings { seed: -7, device: "cpu".into(), threads: Some(2) };
     let class = echo();
-    let model = class.create(&mut adata, &Args::new(), &Args::new(), &settings).unwrap();
+    let model = class.create(&mut adata, &Setup::default(), &Args::new(), &settings).unwrap();
     (model, adata)
 }
 
@@ -170,6 +222,7 @@ fn saved(init: Value) -> SavedModel {
             plugin: None,
             init_params: args(init),
             registry: json!({ "any": [1, 0.1, null] }),
+            given_fields: Default::default(),
             var_names: vec!["g".into()],
             is_trained: true,
             history: [("elbo_train".to_owned(), history)].into_iter().collect(),
@@ -187,7 +240,7 @@ fn saved(init: Value) -> SavedModel {
 #[test]
 fn load_and_save() {
     let before = saved(json!({}));
-    let model = echo().load(before.clone(), &Settings::default()).unwrap();
+    let model = echo().load(before.clone(), &[], &Settings::default()).unwrap();
     let after = model.save().unwrap();
     let plugin = ("scvi-echo".to_owned(), "0.1.0".to_owned());
     assert_eq!(after.meta.plugin, Some(plugin));
@@ -270,7 +323,7 @@ fn matrices_on_disk_are_read_by_rows_even_after_the_request() {
 }
 
 #[track_caller]
-fn check_failure<T>(outcome: Result<T>, fault: Fault, expected: &str) {
+pub fn check_failure<T>(outcome: Result<T>, fault: Fault, expected: &str) {
     let error = outcome.err().unwrap();
     assert_eq!(error.fault(), fault, "{error}");
     assert!(error.to_string().starts_with(expected), "{error}\n!= {expected}");
@@ -288,7 +341,11 @@ fn errors_of_the_user_arrive_word_for_word() {
     let text = "obs has no `no such`; present: batch";
     let mut adata = small();
     adata.set(Slot::Obs, "kept", Element::strings(["x", "y"])).unwrap();
-    check_failure(echo().setup_anndata(&mut adata, &fail).map(drop), Fault::User, text);
+    check_failure(
+        echo().setup_anndata(&mut adata, &Setup::from(&fail)).map(drop),
+        Fault::User,
+        text,
+    );
     assert!(adata.get(Slot::Obs, "kept").is_ok());
     let (mut model, mut adata) = created();
     check_failure(model.train(&mut adata, &fail, &mut Silent), Fault::User, text);
@@ -305,11 +362,11 @@ fn a_panic_in_any_verb_is_an_error() {
     let (class, fail, none) = (echo(), args(json!({ "fail": "panic" })), Args::new());
     let settings = Settings::default();
     let mut adata = small();
-    let outcome = class.setup_anndata(&mut adata, &fail).map(drop);
+    let outcome = class.setup_anndata(&mut adata, &Setup::from(&fail)).map(drop);
     check_failure(outcome, Fault::Plugin, &crashed("setup_anndata"));
-    let outcome = class.create(&mut adata, &none, &fail, &settings).map(drop);
+    let outcome = class.create(&mut adata, &Setup::default(), &fail, &settings).map(drop);
     check_failure(outcome, Fault::Plugin, &crashed("create"));
-    let outcome = class.load(saved(json!({ "fail": "panic" })), &settings).map(drop);
+    let outcome = class.load(saved(json!({ "fail": "panic" })), &[], &settings).map(drop);
     check_failure(outcome, Fault::Plugin, &crashed("load"));
 
     let (mut model, mut adata) = created();
@@ -322,10 +379,10 @@ fn a_panic_in_any_verb_is_an_error() {
     let lost = "plugin `scvi-echo` failed in `query`: the model crashed earlier";
     check_failure(again, Fault::Plugin, lost);
 
-    let model = class.load(saved(json!({ "panic_in": "save" })), &settings).unwrap();
+    let model = class.load(saved(json!({ "panic_in": "save" })), &[], &settings).unwrap();
     check_failure(model.save().map(drop), Fault::Plugin, &crashed("save"));
-    drop(class.load(saved(json!({ "panic_in": "drop" })), &settings).unwrap());
-    class.setup_anndata(&mut small(), &none).unwrap();
+    drop(class.load(saved(json!({ "panic_in": "drop" })), &[], &settings).unwrap());
+    class.setup_anndata(&mut small(), &Setup::default()).unwrap();
 
     let hostile = Plugin::load(&library("hostile")).unwrap();
     let expected = "plugin `scvi-hostile` crashed in `describe`: it never describes itself (";
@@ -335,7 +392,7 @@ fn a_panic_in_any_verb_is_an_error() {
 #[test]
 fn a_panic_of_libtorch_is_told_without_its_call_stack() {
     let fail = args(json!({ "fail": "torch" }));
-    let error = echo().setup_anndata(&mut small(), &fail).unwrap_err();
+    let error = echo().setup_anndata(&mut small(), &Setup::from(&fail)).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"), "{text}");
     assert!(!text.contains("frame #"), "{text}");
@@ -344,10 +401,10 @@ fn a_panic_of_libtorch_is_told_without_its_call_stack() {
 #[test]
 fn grad_mode_is_given_back_as_it_was() {
     let fail = args(json!({ "fail": "grad" }));
-    echo().setup_anndata(&mut small(), &fail).unwrap();
+    echo().setup_anndata(&mut small(), &Setup::from(&fail)).unwrap();
     let w = tch::Tensor::ones([1], tch::kind::FLOAT_CPU).set_requires_grad(true);
     assert!((&w * 2.0).requires_grad());
     let _guard = tch::no_grad_guard();
-    echo().setup_anndata(&mut small(), &Args::new()).unwrap();
+    echo().setup_anndata(&mut small(), &Setup::default()).unwrap();
     assert!(!(&w * 2.0).requires_grad());
 }

@@ -1,6 +1,7 @@
 //! The plugin boundary, over real shared libraries that this program does not link.
 
 mod calls;
+mod fields;
 mod random;
 mod refused;
 
@@ -15,8 +16,9 @@ use scvi_framework::{abi::Plugin, model::DynModelClass};
 /// The shared library of the test plugin `name`, built by cargo for these tests.
 pub fn library(name: &str) -> PathBuf {
     let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-    let file = format!("{}scvi_{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
-    let found = [deps.join(&file), deps.parent().unwrap().join(&file)];
+    let file = |name: &str| format!("{}{name}{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+    let names = [file(&format!("scvi_{name}")), file(name)];
+    let found = names.iter().flat_map(|name| [deps.join(name), deps.parent().unwrap().join(name)]);
     found.into_iter().find(|path| path.is_file()).unwrap()
 }
 

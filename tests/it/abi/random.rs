@@ -206,4 +206,18 @@ impl Random {
         adata.take_touched();
         adata
     }
+
+    /// A data set of `n` cells with modalities, down to `depth` levels.
+    pub fn mudata(&mut self, n: usize, depth: usize) -> AnnData {
+        let m = self.n(3);
+        let mut mdata = self.adata(n, m);
+        if depth > 0 {
+            for i in 0..1 + self.n(2) {
+                let key = format!("{} {i}", self.text());
+                mdata.set_modality(&key, self.mudata(n, depth - 1));
+            }
+        }
+        mdata.take_touched_modalities();
+        mdata
+    }
 }

@@ -9,10 +9,12 @@ use std::{
 use scvi_framework::{
     abi::{Fault, Plugin},
     anndata::{AnnData, DataFrame, Dense, Element, Slot},
-    model::{DynModel, Settings, Silent},
+    model::{DynModel, Settings, Setup, Silent},
     params::Args,
+    serde_json::json,
 };
 use scvi_host::{
+    field_kinds::FieldKinds,
     plugins::{Folder, discover, inspect, search_path},
     registry::Models,
 };
@@ -80,11 +82,11 @@ fn unreadable_manifest() {
 #[test]
 fn other_interface() {
     let (_folder, file) = folder();
-    patched("echo", &file, b"\"abi\":1", b"\"abi\":9");
+    patched("echo", &file, b"\"abi\":2", b"\"abi\":9");
     check_refused(
         &file,
         Fault::User,
-        "plugin `scvi-echo` speaks plugin interface 9, this program speaks 1; build the plugin \
+        "plugin `scvi-echo` speaks plugin interface 9, this program speaks 2; build the plugin \
          again with this program's version of scvi-framework",
     );
 }
@@ -116,7 +118,7 @@ fn other_libtorch() {
 #[test]
 fn the_target_is_named_before_the_interface() {
     let (folder, file) = folder();
-    let first = patched("echo", &folder.path().join("first"), b"\"abi\":1", b"\"abi\":9");
+    let first = patched("echo", &folder.path().join("first"), b"\"abi\":2", b"\"abi\":9");
     let both = fs::read(first).unwrap();
     let at = both.windows(12).position(|w| w == b"\"target\":\"x8").unwrap();
     let both = [&both[..at + 10], b"Z", &both[at + 11..]].concat();
@@ -183,7 +185,7 @@ fn broken_ones_stop_no_others() {
     let at = |name: &str| folder.path().join(name);
     fs::write(at("a.so"), "text").unwrap();
     fs::write(at("notes.txt"), "not even looked at").unwrap();
-    patched("echo", &at("b.so"), b"\"abi\":1", b"\"abi\":9");
+    patched("echo", &at("b.so"), b"\"abi\":2", b"\"abi\":9");
     fs::copy(library("hostile"), at("c.so")).unwrap();
     fs::copy(library("misfit"), at("d.so")).unwrap();
     fs::copy(library("echo"), at("e.so")).unwrap();
@@ -217,7 +219,7 @@ fn a_second_library_is_not_the_first_one() {
     let [a, b] = ["a.so", "b.so"].map(|name| {
         let class = Plugin::load(&at(name)).unwrap().classes().unwrap().remove(0);
         let (none, settings) = (Args::new(), Settings::default());
-        class.create(&mut Random::new(0).adata(2, 2), &none, &none, &settings).unwrap()
+        class.create(&mut Random::new(0).adata(2, 2), &Setup::default(), &none, &settings).unwrap()
     });
     let ask = |model: &dyn DynModel, method: &str| {
         let mut adata = AnnData::new(DataFrame::new(["a", "b", "c"]), DataFrame::new(["g"]));
@@ -278,4 +280,60 @@ fn given_folders_come_first() {
     let folders = search_path(&given);
     assert_eq!(folders[..2], given.map(Folder::Given));
     assert!(folders.len() > 2);
+}
+
+const LISTED: &str = r#"{"kind":"EchoField","about":"Hears: registry_key, loudness"}"#;
+
+/// The echo plugin with other words, equally long in all, in its list of fields.
+fn with_fields(file: &Path, listed: &str) {
+    let spaces = " ".repeat(LISTED.len() - listed.len());
+    patched("echo", file, LISTED.as_bytes(), format!("{listed}{spaces}").as_bytes());
+}
+
+#[test]
+fn field_kinds_of_the_framework_or_listed_twice() {
+    let (_folder, file) = folder();
+    with_fields(&file, r#"{"kind":"LayerField","about":"Hears."}"#);
+    check_refused(
+        &file,
+        Fault::User,
+        "plugin `scvi-echo` lists the field kind `LayerField`, which is scvi-framework's own; its author \
+         has to rename or drop one",
+    );
+    with_fields(&file, r#"{"kind":"A","about":"a"},{"kind":"A","about":"b"}"#);
+    let expected = "plugin `scvi-echo` lists the field kind `A` twice; its author";
+    check_refused(&file, Fault::User, expected);
+}
+
+#[test]
+fn field_kinds_that_two_plugins_have_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["a.so", "b.so"] {
+        fs::copy(library("echo"), folder.path().join(file)).unwrap();
+    }
+    let lies = folder.path().join("c.so");
+    with_fields(&lies, r#"{"kind":"NobodysField","about":"Lies."}"#);
+    let kinds = FieldKinds::new(&discover(&[Folder::Given(folder.path().into())]));
+    let kinds = kinds.with_native();
+    let listed: Vec<&str> = kinds.list().iter().map(|entry| entry.kind.as_str()).collect();
+    assert!(listed.is_sorted() && listed.contains(&"LayerField"), "{listed:?}");
+    let open = |kind: &str| kinds.open(&json!({ "field": kind, "loudness": 1 }), None).map(drop);
+    let (a, b) = (folder.path().join("a.so"), folder.path().join("b.so"));
+    assert_eq!(
+        open("EchoField").unwrap_err().to_string(),
+        format!(
+            "2 plugins have a field kind `EchoField`: {} and {}; remove all but one",
+            a.display(),
+            b.display()
+        )
+    );
+    let text = open("EchoFeld").unwrap_err().to_string();
+    let expected = "no plugin has a field kind `EchoFeld` (did you mean `EchoField`?); known: ";
+    assert!(text.starts_with(expected), "{text}");
+    let error = open("NobodysField").unwrap_err();
+    let expected = "the manifest lists field kind `NobodysField`, but the plugin does not have it; \
+                    please tell its author";
+    assert_eq!(error.to_string(), format!("{}: {expected}", lies.display()));
+    assert_eq!(error.fault(), Fault::Plugin);
+    open("LayerField").unwrap_err();
 }

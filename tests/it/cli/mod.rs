@@ -4,6 +4,7 @@ mod backed;
 mod convert;
 mod counts;
 mod data;
+mod fields;
 mod interrupted;
 mod outputs;
 mod plugins;

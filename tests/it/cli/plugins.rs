@@ -1,6 +1,10 @@
 //! Plugins that are missing, broken, or in each other's way, as the user meets them.
 
-use std::fs;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::{Place, Ran, plugin_folder};
 use crate::abi::{library, patched};
@@ -46,7 +50,7 @@ fn the_real_one_is_listed_and_inspected() {
     let words: Vec<&str> = listed.lines().last().unwrap().split_whitespace().collect();
     assert_eq!(words, ["scvi-plugin-scvi", "0.1.0", "SCVI", file.to_str().unwrap()]);
     let inspected = place.scvi(&format!("plugins inspect {}", file.display())).says("").out;
-    for line in [" plugin      scvi-plugin-scvi 0.1.0\n", " interface   1\n", "\nModels\n SCVI   "]
+    for line in [" plugin      scvi-plugin-scvi 0.1.0\n", " interface   2\n", "\nModels\n SCVI   "]
     {
         assert!(inspected.contains(line), "{inspected}");
     }
@@ -92,7 +96,7 @@ fn another_libtorch() {
 
 #[test]
 fn another_interface() {
-    Plugins::new().patched("a.so", b"\"abi\":1", b"\"abi\":9").refuses("plugin `scvi-echo` speaks plugin interface 9, this program speaks 1; build the plugin again \
+    Plugins::new().patched("a.so", b"\"abi\":2", b"\"abi\":9").refuses("plugin `scvi-echo` speaks plugin interface 9, this program speaks 2; build the plugin again \
          with this program's version of scvi-framework",);
 }
 
@@ -168,4 +172,68 @@ fn no_plugin_for_a_saved_model() {
     assert!(shown.contains(line), "{shown}");
     let words = format!("query m get-elbo --out - --plugin-dir {}", plugin_folder().display());
     Ran::of(place.command(&words).env("SCVI_PLUGIN_PATH", "")).says("");
+}
+
+#[test]
+fn a_plugin_is_checked_by_name_and_by_file() {
+    let place = Place::new();
+    let checked = place.scvi("plugins check scvi-plugin-scvi").says("scvi-plugin-scvi: in order\n");
+    assert!(checked.out.contains("\n model SCVI   arguments: 7 of set-up, "), "{}", checked.out);
+    place
+        .scvi("plugins check nobody")
+        .fails(1, "no plugin is called `nobody`, and no file either; found: scvi-plugin-scvi");
+    let plugins = Plugins::new().copy("echo", "a.so");
+    let checked = plugins.scvi("plugins check p/a.so").says("scvi-echo: in order\n").out;
+    assert!(checked.contains("\n field EchoField   Hears: "), "{checked}");
+    let plugins = plugins.patched("a.so", b"\"kind\":\"EchoField\"", b"\"kind\":\"EchoFeeld\"");
+    let ran = plugins.scvi("plugins check scvi-echo --json");
+    let expected = "error: p/a.so: the manifest lists field kind `EchoFeeld`, which it does not have; \
+                    please tell its author\n";
+    assert_eq!((ran.err.as_str(), ran.code), (expected, Some(3)));
+    assert!(ran.out.contains("\"problems\": ["), "{}", ran.out);
+    let plugins = Plugins::new().copy("hostile", "a.so");
+    assert_eq!(plugins.scvi("plugins check p/a.so").code, Some(3));
+}
+
+#[test]
+fn a_new_plugin_builds_loads_and_is_in_order() {
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let words = format!("plugins new my-model --checkout {}", root.display());
+    place.scvi(&words).says(
+        "wrote the crate my-model with the model MyModel\n  cd my-model && cargo test && cargo build \
+         --release\n  scvi plugins check target/release/libmy_model.so\n",
+    );
+    place.scvi(&words).fails(1, "my-model exists already; --overwrite replaces it");
+    let expected = "5th: cannot name a crate; expected letters and digits in words between `-`, e.g. \
+                    my-model";
+    place.scvi("plugins new 5th").fails(1, expected);
+    let expected = "no checkout of scvi-rs in p; name one with --checkout DIR";
+    place.scvi("plugins new other --checkout p").fails(1, expected);
+
+    // The workspace's versions, flags and folder, so that nothing is fetched and little is built.
+    for file in ["Cargo.lock", ".cargo/config.toml"] {
+        fs::create_dir_all(place.at("my-model/.cargo")).unwrap();
+        fs::copy(root.join(file), place.at("my-model").join(file)).unwrap();
+    }
+    let target = place_of_builds();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--offline", "--lib", "--quiet"])
+        .current_dir(place.at("my-model"))
+        .env("CARGO_TARGET_DIR", &target)
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    fs::create_dir(place.at("p")).unwrap();
+    fs::copy(target.join("debug/libmy_model.so"), place.at("p/libmy_model.so")).unwrap();
+    place.scvi("plugins check p/libmy_model.so -q").says("");
+    place
+        .scvi("train MyModel s.h5ad --plugin-dir p --batch-key batch --max-epochs 1 --out m -q")
+        .says("");
+}
+
+/// The folder of builds in which this test was built.
+fn place_of_builds() -> PathBuf {
+    let tests = env::current_exe().unwrap();
+    tests.ancestors().nth(3).unwrap().to_owned()
 }

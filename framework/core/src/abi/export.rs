@@ -6,34 +6,37 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indexmap::IndexMap;
-
 pub use abi_stable::library::{
     __call_root_module_loader as call_loader, CheckTypeLayout, LibHeader, RootModuleResult,
 };
 use abi_stable::{prefix_type::PrefixTypeTrait, std_types::RSlice};
 
-pub use super::{
-    door::DoorRef,
-    section::{BUILD, ENVIRONMENT, Part, section, section_len},
-};
 use super::{
+    changes::{Changes, on_loan},
     door::{self, Door},
+    fields::WireField,
+    lender::LentField,
     messages::{
-        Answer, Flat, HostReply, HostRequest, Incoming, ModelId, PluginReply, PluginRequest,
-        ask_host, ask_host_with,
+        Answer, Flat, Incoming, LenderReply, LenderRequest, ModelId, PluginReply, PluginRequest,
+        WireSetup, ask_lender, ask_lender_with,
     },
     native_models,
     packet::RawPacket,
     panics,
-    peer::AtHost,
+    peer::AtLender,
     port::{Port, RawPort, Serve},
     wire::{Packer, Unpacker, WireData},
 };
+pub use super::{
+    door::DoorRef,
+    section::{BUILD, ENVIRONMENT, Part, section, section_len},
+};
 use crate::{
-    anndata::{AnnData, Element, Slot},
+    anndata::{AnnData, Element},
     error::{Error, Result},
-    model::{DynModel, DynModelClass, Event, Observer, OutputSpec, Sink},
+    fields::{AnnDataField, from_json, known_kinds},
+    model::{DynModel, DynModelClass, Event, Observer, OutputSpec, Setup, Sink},
+    params::Args,
 };
 
 /// Doors are always checked.
@@ -42,6 +45,11 @@ pub const CHECKED: CheckTypeLayout = CheckTypeLayout::Yes;
 /// The door of a library with this manifest.
 pub fn door(manifest: &'static [u8]) -> DoorRef {
     Door { manifest: RSlice::from_slice(manifest), open: door::open }.leak_into_prefix()
+}
+
+/// The name of a kind of field: only what is one has it.
+pub const fn kind<F: AnnDataField>(name: &'static str) -> &'static str {
+    name
 }
 
 type SharedModel = Arc<Mutex<Box<dyn DynModel>>>;
@@ -63,7 +71,7 @@ impl Serve for PluginSide {
         // Grad mode belongs to the thread and is shared with everybody: given back as it was.
         let answered = tch::with_grad(|| panics::catch(|| self.answer(request)));
         let failed =
-            |flat| (Answer { result: Err(flat), set: vec![], removed: vec![] }, Packer::default());
+            |flat| (Answer { result: Err(flat), changes: Changes::default() }, Packer::default());
         let (answer, packer) = match answered {
             Ok(Ok(answered)) => answered,
             Ok(Err(error)) => failed(Flat::from(&error)),
@@ -76,28 +84,44 @@ impl Serve for PluginSide {
 impl PluginSide {
     fn answer(&self, request: RawPacket) -> Result<(Answer, Packer)> {
         let Incoming { message, buffers, port } = Incoming::<PluginRequest>::open(request)?;
-        let homes = AtHost(port.clone());
+        let homes = AtLender(port.clone());
         let unpacker = Unpacker { buffers: &buffers, homes: &homes };
         let mut desk = Desk { packer: Packer { home: port, ..Packer::default() }, unpacker };
         let answer = match message {
-            PluginRequest::Describe => desk.plain(Ok(PluginReply::Models(
-                native_models().iter().map(|m| (m.make)().description()).collect(),
-            ))),
-            PluginRequest::Setup { model, setup, data } => desk.with_data(data, |adata, _| {
-                let registry = class(&model)?.setup_anndata(adata, &setup)?;
-                let registry = serde_json::to_value(&registry).map_err(|e| Error::Message {
-                    expected: "a registry",
-                    reason: e.to_string(),
-                })?;
-                Ok(PluginReply::Registry(registry))
-            })?,
-            PluginRequest::Create { model, setup, init, settings, data } => desk
-                .with_data(data, |adata, _| {
+            PluginRequest::Describe => desk.plain(Ok(PluginReply::Described {
+                models: native_models().iter().map(|m| (m.make)().description()).collect(),
+                fields: known_kinds().into_iter().map(str::to_owned).collect(),
+            })),
+            PluginRequest::Field { field, job, data } => {
+                let field = from_json(&field)?;
+                match data {
+                    Some(data) => desk.with_data(data, |adata, _| {
+                        job.run(&*field, Some(adata)).map(PluginReply::Field)
+                    })?,
+                    None => desk.plain(job.run(&*field, None).map(PluginReply::Field)),
+                }
+            }
+            PluginRequest::Setup { model, setup, data } => {
+                let setup = desk.setup(setup)?;
+                desk.with_data(data, |adata, _| {
+                    let registry = class(&model)?.setup_anndata(adata, &setup)?;
+                    let registry = serde_json::to_value(&registry).map_err(|e| Error::Message {
+                        expected: "a registry",
+                        reason: e.to_string(),
+                    })?;
+                    Ok(PluginReply::Registry(registry))
+                })?
+            }
+            PluginRequest::Create { model, setup, init, settings, data } => {
+                let setup = desk.setup(setup)?;
+                desk.with_data(data, |adata, _| {
                     Ok(self.keep(class(&model)?.create(adata, &setup, &init, &settings)?))
-                })?,
-            PluginRequest::Load { model, saved, settings } => {
+                })?
+            }
+            PluginRequest::Load { model, saved, lent, settings } => {
                 let saved = desk.unpacker.saved(saved)?;
-                let model = class(&model)?.load(saved, &settings)?;
+                let lent = desk.fields(lent)?;
+                let model = class(&model)?.load(saved, &lent, &settings)?;
                 desk.plain(Ok(self.keep(model)))
             }
             PluginRequest::Train { id, args, data } => {
@@ -173,7 +197,27 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn plain(&mut self, result: Result<PluginReply>) -> Answer {
         let result = result.map_err(|e| Flat::from(&e));
-        Answer { result, set: vec![], removed: vec![] }
+        Answer { result, changes: Changes::default() }
+    }
+
+    /// The port to whoever lent what came with the request.
+    fn lender(&self) -> Result<Arc<Port>> {
+        self.packer.home.clone().ok_or_else(|| Error::Message {
+            expected: "a port to the host",
+            reason: "none came with the request".into(),
+        })
+    }
+
+    fn setup(&self, wire: WireSetup) -> Result<Setup<Args>> {
+        Ok(Setup { args: wire.args, fields: self.fields(wire.fields)? })
+    }
+
+    fn fields(&self, wire: Vec<WireField>) -> Result<Vec<Arc<dyn AnnDataField>>> {
+        let open = |wire: WireField| {
+            let lent = LentField { port: self.lender()?, id: wire.id };
+            wire.open(lent)
+        };
+        wire.into_iter().map(open).collect()
     }
 
     /// Runs `work` on the data set and reports what it changed there, even when it failed.
@@ -182,41 +226,11 @@ impl Desk<'_> {
         data: WireData,
         work: impl FnOnce(&mut AnnData, &Arc<Port>) -> Result<PluginReply>,
     ) -> Result<Answer> {
-        let port = self.packer.home.clone().ok_or_else(|| Error::Message {
-            expected: "a port to the host",
-            reason: "none came with the request".into(),
-        })?;
-        let mut adata = self.unpacker.data(data)?;
-        let before = places(&adata);
-        let result = work(&mut adata, &port);
-        let removed = before.into_iter().filter(|(slot, key)| adata.get(*slot, key).is_err());
-        let removed = removed.collect();
-        let mut set = Vec::new();
-        for (slot, key) in adata.take_touched() {
-            let element = self.packer.element(adata.get(slot, &key)?)?;
-            set.push((slot, key, element));
-        }
-        Ok(Answer { set, removed, ..self.plain(result) })
+        let port = self.lender()?;
+        let work = |adata: &mut AnnData| work(adata, &port);
+        let (result, changes) = on_loan(data, &self.unpacker, &mut self.packer, work)?;
+        Ok(Answer { changes, ..self.plain(result) })
     }
-}
-
-fn places(adata: &AnnData) -> Vec<(Slot, String)> {
-    let slots = [
-        Slot::Layers,
-        Slot::Obs,
-        Slot::Var,
-        Slot::Obsm,
-        Slot::Varm,
-        Slot::Obsp,
-        Slot::Varp,
-        Slot::Uns,
-    ];
-    let x = adata.x().map(|_| (Slot::X, "X".to_owned()));
-    let named = slots.iter().flat_map(|slot| {
-        let keys = adata.mapping(*slot).into_iter().flat_map(IndexMap::keys);
-        keys.map(|key| (*slot, key.clone()))
-    });
-    x.into_iter().chain(named).collect()
 }
 
 /// The host's sink.
@@ -224,13 +238,13 @@ struct HostSink<'a>(&'a Arc<Port>);
 
 impl Sink for HostSink<'_> {
     fn begin(&mut self, spec: &OutputSpec) -> Result<()> {
-        ask_host(self.0, HostRequest::Begin(spec.clone())).map(drop)
+        ask_lender(self.0, LenderRequest::Begin(spec.clone())).map(drop)
     }
 
     fn rows(&mut self, block: Element) -> Result<()> {
         let mut packer = Packer { home: Some(self.0.clone()), ..Packer::default() };
         let block = packer.element(&block)?;
-        ask_host_with(self.0, HostRequest::Block(block), packer).map(drop)
+        ask_lender_with(self.0, LenderRequest::Block(block), packer).map(drop)
     }
 }
 
@@ -269,10 +283,10 @@ impl Observer for HostObserver<'_> {
             *loss = 0.0;
         }
         // Who listens has no say in the work: at worst the news are lost.
-        let _ = ask_host(self.port, HostRequest::Hear { event, loss_bits });
+        let _ = ask_lender(self.port, LenderRequest::Hear { event, loss_bits });
     }
 
     fn cancelled(&self) -> bool {
-        matches!(ask_host(self.port, HostRequest::Cancelled), Ok(HostReply::Cancelled(true)))
+        matches!(ask_lender(self.port, LenderRequest::Cancelled), Ok(LenderReply::Cancelled(true)))
     }
 }

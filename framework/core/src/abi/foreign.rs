@@ -1,11 +1,14 @@
-//! Models of a loaded plugin as ordinary trait objects.
+//! Models and fields of a loaded plugin as ordinary trait objects.
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{
-    fields,
-    host::HostSide,
-    messages::{Answer, Incoming, ModelId, PluginReply, PluginRequest},
+    field_job::{FieldJob, FieldReply},
+    fields::{self, FieldServer, ForeignField},
+    lender::Lender,
+    messages::{Answer, Incoming, ModelId, PluginReply, PluginRequest, WireSetup},
     port::{Port, RawPort},
     wire::{Packer, Unpacker, WireData},
 };
@@ -13,7 +16,8 @@ use crate::{
     anndata::AnnData,
     data::Registry,
     error::{Error, Result},
-    model::{DynModel, DynModelClass, ModelDescription, Observer, Settings, Silent, Sink},
+    fields::{AnnDataField, FieldState},
+    model::{DynModel, DynModelClass, ModelDescription, Observer, Settings, Setup, Silent, Sink},
     params::Args,
     saved::SavedModel,
     train::Ending,
@@ -39,15 +43,30 @@ impl Peer {
         Self { name, version, port }
     }
 
-    /// All models of the plugin.
+    /// All models of the plugin, and all kinds of fields that it knows.
     ///
     /// # Errors
     /// When the plugin fails to say.
-    pub fn describe(&self) -> Result<Vec<ModelDescription>> {
+    pub fn describe(&self) -> Result<(Vec<ModelDescription>, Vec<String>)> {
         match self.ask("describe", |_, _| Ok(PluginRequest::Describe))? {
-            (PluginReply::Models(models), _) => Ok(models),
+            (PluginReply::Described { models, fields }, _) => Ok((models, fields)),
             (other, _) => Err(self.unexpected("describe", &other)),
         }
+    }
+
+    /// The field with this JSON, whose work is done by the plugin; `state` is what it remembers, where
+    /// that is known.
+    ///
+    /// # Errors
+    /// When the plugin does not know its kind or does not take its JSON; or fails.
+    pub fn field(
+        self: &Arc<Self>,
+        field: Value,
+        state: Option<FieldState>,
+    ) -> Result<Arc<dyn AnnDataField>> {
+        let server = PluginField { peer: self.clone(), field: field.clone() };
+        let plugin = (self.name.clone(), self.version.clone());
+        Ok(Arc::new(ForeignField::described(server, field, plugin, state)?))
     }
 
     /// Asks for something that needs neither data nor sink.
@@ -68,25 +87,20 @@ impl Peer {
         let mut packer = Packer::default();
         let data = lent.adata.as_ref().map(|adata| packer.data(adata)).transpose()?;
         let request = request(&mut packer, data)?;
-        let host = HostSide::new(&mut packer);
-        let packet = packer.seal(&request, RawPort::new(host.clone()));
+        let lender = Lender::new(&mut packer);
+        let packet = packer.seal(&request, RawPort::new(lender.clone()));
         let reply =
-            tch::with_grad(|| host.lend(lent.sink, lent.observer, || self.port.call(packet)));
+            tch::with_grad(|| lender.lend(lent.sink, lent.observer, || self.port.call(packet)));
 
         let Incoming { message, buffers, .. } = Incoming::<Answer>::open(reply)?;
         if let Some(adata) = lent.adata {
-            let unpacker = Unpacker { buffers: &buffers, homes: &*host };
-            for (slot, key) in message.removed {
-                adata.remove(slot, &key);
-            }
-            for (slot, key, element) in message.set {
-                adata.set(slot, &key, unpacker.element(element)?)?;
-            }
+            let unpacker = Unpacker { buffers: &buffers, homes: &*lender };
+            message.changes.apply(adata, &unpacker)?;
         }
         match message.result {
             Ok(reply) => Ok((reply, buffers)),
             Err(flat) => {
-                let own = host.failure(&flat.text);
+                let own = lender.failure(&flat.text);
                 Err(own.unwrap_or_else(|| flat.into_error(&self.name, verb)))
             }
         }
@@ -95,6 +109,25 @@ impl Peer {
     fn unexpected(&self, verb: &'static str, reply: &PluginReply) -> Error {
         let text = format!("it answered with something else: {reply:?}");
         Error::PluginFailed { plugin: self.name.clone(), verb, text }
+    }
+}
+
+/// A field of a plugin.
+#[derive(Debug)]
+struct PluginField {
+    peer: Arc<Peer>,
+    field: Value,
+}
+
+impl FieldServer for PluginField {
+    fn work(&self, job: FieldJob, adata: Option<&mut AnnData>) -> Result<FieldReply> {
+        let (verb, field) = (job.verb(), self.field.clone());
+        let lent = Lent { adata, sink: None, observer: &mut Silent };
+        let request = |_: &mut Packer, data| Ok(PluginRequest::Field { field, job, data });
+        match self.peer.ask_with(verb, lent, request)? {
+            (PluginReply::Field(reply), _) => Ok(reply),
+            (other, _) => Err(self.peer.unexpected(verb, &other)),
+        }
     }
 }
 
@@ -123,14 +156,17 @@ impl DynModelClass for ForeignClass {
         self.description.clone()
     }
 
-    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry> {
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Setup<Args>) -> Result<Registry> {
         let lent = Lent { adata: Some(adata), sink: None, observer: &mut Silent };
-        let (reply, _) = self.peer.ask_with("setup_anndata", lent, |_, data| {
-            let (model, setup) = (self.description.name.clone(), setup.clone());
+        let (reply, _) = self.peer.ask_with("setup_anndata", lent, |packer, data| {
+            let (model, setup) = (self.description.name.clone(), wire_setup(packer, setup)?);
             Ok(PluginRequest::Setup { model, setup, data: given(data)? })
         })?;
         match reply {
-            PluginReply::Registry(registry) => fields::registry(registry, &self.peer.name),
+            PluginReply::Registry(registry) => {
+                let open = |field, state| self.peer.field(field, Some(state));
+                fields::registry(registry, &setup.fields, open)
+            }
             other => Err(self.peer.unexpected("setup_anndata", &other)),
         }
     }
@@ -138,15 +174,15 @@ impl DynModelClass for ForeignClass {
     fn create(
         &self,
         adata: &mut AnnData,
-        setup: &Args,
+        setup: &Setup<Args>,
         init: &Args,
         settings: &Settings,
     ) -> Result<Box<dyn DynModel>> {
         let lent = Lent { adata: Some(adata), sink: None, observer: &mut Silent };
-        let (reply, _) = self.peer.ask_with("create", lent, |_, data| {
+        let (reply, _) = self.peer.ask_with("create", lent, |packer, data| {
             Ok(PluginRequest::Create {
                 model: self.description.name.clone(),
-                setup: setup.clone(),
+                setup: wire_setup(packer, setup)?,
                 init: init.clone(),
                 settings: settings.clone(),
                 data: given(data)?,
@@ -155,13 +191,23 @@ impl DynModelClass for ForeignClass {
         self.model("create", &reply)
     }
 
-    fn load(&self, saved: SavedModel, settings: &Settings) -> Result<Box<dyn DynModel>> {
+    fn load(
+        &self,
+        saved: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
         let (reply, _) = self.peer.ask("load", |packer, _| {
             let (model, settings) = (self.description.name.clone(), settings.clone());
-            Ok(PluginRequest::Load { model, saved: packer.saved(&saved), settings })
+            let (saved, lent) = (packer.saved(&saved), packer.fields(lent)?);
+            Ok(PluginRequest::Load { model, saved, lent, settings })
         })?;
         self.model("load", &reply)
     }
+}
+
+fn wire_setup(packer: &mut Packer, setup: &Setup<Args>) -> Result<WireSetup> {
+    Ok(WireSetup { args: setup.args.clone(), fields: packer.fields(&setup.fields)? })
 }
 
 fn given(data: Option<WireData>) -> Result<WireData> {
@@ -216,7 +262,7 @@ impl DynModel for ForeignModel {
         match self.peer.ask("save", |_, _| Ok(PluginRequest::Save { id: self.id }))? {
             (PluginReply::Saved(saved), buffers) => {
                 // Everything of a saved model is in the packet: nothing points back.
-                let homes = super::peer::AtHost(None);
+                let homes = super::peer::AtLender(None);
                 let mut saved = Unpacker { buffers: &buffers, homes: &homes }.saved(*saved)?;
                 saved.meta.plugin = Some((self.peer.name.clone(), self.peer.version.clone()));
                 Ok(saved)

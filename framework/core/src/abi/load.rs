@@ -15,7 +15,13 @@ use super::{
     messages::Fault,
     port::Port,
 };
-use crate::{error::Result, model::DynModelClass};
+use serde_json::Value;
+
+use crate::{
+    error::Result,
+    fields::{AnnDataField, FieldState},
+    model::DynModelClass,
+};
 
 /// Why a file cannot serve as a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,12 @@ pub enum LoadError {
         path.display()
     )]
     Libtorch { path: PathBuf, plugin: String, found: String, expected: String },
+    #[error(
+        "{}: plugin `{plugin}` lists the field kind `{kind}`{reason}; its author has to rename or drop \
+         one",
+        path.display()
+    )]
+    FieldKind { path: PathBuf, plugin: String, kind: String, reason: &'static str },
     #[error("{}: plugin `{plugin}` cannot be loaded: {reason}", path.display())]
     Open { path: PathBuf, plugin: String, reason: String },
     #[error(
@@ -117,10 +129,27 @@ impl Plugin {
     /// # Errors
     /// When the plugin fails to say.
     pub fn classes(&self) -> Result<Vec<Arc<dyn DynModelClass>>> {
-        let described = self.peer.describe()?.into_iter();
+        let described = self.peer.describe()?.0.into_iter();
         Ok(described
             .map(|d| Arc::new(ForeignClass::new(self.peer.clone(), d)) as Arc<dyn DynModelClass>)
             .collect())
+    }
+
+    /// All kinds of fields that it knows, the framework's and those that it keeps to itself included.
+    ///
+    /// # Errors
+    /// When the plugin fails to say.
+    pub fn known_fields(&self) -> Result<Vec<String>> {
+        Ok(self.peer.describe()?.1)
+    }
+
+    /// One of its fields, from the field's JSON; `state` is what it remembers, where that is known. The
+    /// plugin does its work wherever it is used, in models of this program and of other plugins.
+    ///
+    /// # Errors
+    /// When the plugin does not know its kind or does not take its JSON, or fails.
+    pub fn field(&self, json: Value, state: Option<FieldState>) -> Result<Arc<dyn AnnDataField>> {
+        self.peer.field(json, state)
     }
 }
 

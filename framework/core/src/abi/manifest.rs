@@ -9,6 +9,7 @@ use object::{FileKind, Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
 use super::{ABI_VERSION, LIBTORCH_VERSION, LoadError, TCH_VERSION};
+use crate::fields::BUILT_IN;
 
 pub(super) const MAGIC: &[u8; 8] = b"SCVIPLUG";
 const SECTIONS: [&str; 3] = [".scvi_manifest", "__scvi_manifest", ".scvi"];
@@ -32,6 +33,18 @@ pub struct Manifest {
     pub target: String,
     /// Its models.
     pub models: Vec<ManifestModel>,
+    /// The kinds of fields that models of other plugins may use.
+    #[serde(default)]
+    pub fields: Vec<ManifestField>,
+}
+
+/// A kind of field of a plugin.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestField {
+    /// `BinnedObsField`
+    pub kind: String,
+    /// What it reads, and what its JSON takes.
+    pub about: String,
 }
 
 /// A model of a plugin; its arguments and queries are known once it is loaded.
@@ -81,6 +94,18 @@ impl Manifest {
                 found: format!("{} (tch {})", self.libtorch, self.tch),
                 expected: format!("{LIBTORCH_VERSION} (tch {TCH_VERSION})"),
             });
+        }
+        for (i, field) in self.fields.iter().enumerate() {
+            let kind = &field.kind;
+            let reason = if BUILT_IN.iter().any(|(built_in, _)| built_in == kind) {
+                ", which is scvi-framework's own"
+            } else if self.fields[..i].iter().any(|other| other.kind == *kind) {
+                " twice"
+            } else {
+                continue;
+            };
+            let (path, plugin, kind) = (path.into(), self.plugin.clone(), kind.clone());
+            return Err(LoadError::FieldKind { path, plugin, kind, reason });
         }
         Ok(())
     }

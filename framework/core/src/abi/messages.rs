@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
+    changes::Changes,
+    field_job::{FieldJob, FieldReply},
+    fields::WireField,
     packet::RawPacket,
-    peer::AtHost,
+    peer::AtLender,
     port::{Port, RawPort},
     wire::{BufferId, Packer, Unpacker, WireData, WireElement, WireMapping},
 };
 use crate::{
-    anndata::{Element, Slot, Values},
+    anndata::{Element, Values},
     error::{Error, Result},
     model::{Event, ModelDescription, OutputSpec, Settings},
     params::Args,
@@ -38,14 +41,16 @@ pub type ModelId = u64;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginRequest {
-    /// Which models there are, with all arguments.
+    /// Which models there are, with all arguments, and which kinds of fields are known.
     Describe,
+    /// The work of one of the plugin's fields.
+    Field { field: Value, job: FieldJob, data: Option<WireData> },
     /// Registers a data set.
-    Setup { model: String, setup: Args, data: WireData },
+    Setup { model: String, setup: WireSetup, data: WireData },
     /// A new model for a data set.
-    Create { model: String, setup: Args, init: Args, settings: Settings, data: WireData },
+    Create { model: String, setup: WireSetup, init: Args, settings: Settings, data: WireData },
     /// A model from its saved state.
-    Load { model: String, saved: WireSaved, settings: Settings },
+    Load { model: String, saved: WireSaved, lent: Vec<WireField>, settings: Settings },
     /// Trains a model.
     Train { id: ModelId, args: Args, data: WireData },
     /// Answers a query.
@@ -56,12 +61,21 @@ pub enum PluginRequest {
     Drop { id: ModelId },
 }
 
+/// The arguments of a set-up, and the user's own fields.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WireSetup {
+    pub args: Args,
+    pub fields: Vec<WireField>,
+}
+
 /// What a plugin replies.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginReply {
     /// To `Describe`.
-    Models(Vec<ModelDescription>),
+    Described { models: Vec<ModelDescription>, fields: Vec<String> },
+    /// To `Field`.
+    Field(FieldReply),
     /// To `Setup`: the registry.
     Registry(Value),
     /// To `Create` and `Load`.
@@ -78,18 +92,18 @@ pub enum PluginReply {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Answer {
     pub result: Result<PluginReply, Flat>,
-    /// Elements that were set.
-    pub set: Vec<(Slot, String, WireElement)>,
-    /// Elements that were taken out.
-    pub removed: Vec<(Slot, String)>,
+    pub changes: Changes,
 }
 
-/// What a plugin asks of the host while a request runs.
+/// What is asked of whoever lent a data set: the host, while a request runs; or a plugin whose model
+/// has a field of another plugin do its work.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HostRequest {
+pub enum LenderRequest {
     /// Rows of a matrix on disk.
     Rows { id: usize, start: usize, end: usize },
+    /// The work of a field that was lent.
+    Field { id: usize, job: FieldJob, data: Option<Box<WireData>> },
     /// Announces a result.
     Begin(OutputSpec),
     /// The next rows of it.
@@ -100,24 +114,25 @@ pub enum HostRequest {
     Cancelled,
 }
 
-/// What the host replies.
+/// What the lender replies.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WireHostReply {
+pub enum WireLenderReply {
     Element(WireElement),
+    Field(FieldReply, Changes),
     Cancelled(bool),
     Done,
 }
 
-/// [`WireHostReply`], unpacked.
+/// [`WireLenderReply`], unpacked.
 #[derive(Debug)]
-pub enum HostReply {
+pub enum LenderReply {
     Element(Element),
     Cancelled(bool),
     Done,
 }
 
-impl HostReply {
+impl LenderReply {
     pub fn unexpected(&self, expected: &'static str) -> Error {
         Error::Message { expected, reason: format!("{self:?}") }
     }
@@ -128,29 +143,46 @@ impl HostReply {
 pub struct Flat {
     pub fault: Fault,
     pub text: String,
-    /// Set when it was a panic.
-    pub panicked: bool,
+    pub blame: Blame,
+}
+
+/// What is known about where an error arose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// On the side that sends it.
+    Sender,
+    /// There too, as a panic.
+    Panic,
+    /// The text says it.
+    Told,
 }
 
 impl From<&Error> for Flat {
     fn from(error: &Error) -> Self {
-        Self { fault: error.fault(), text: error.to_string(), panicked: false }
+        let blame = match error {
+            Error::PluginFailed { .. } | Error::PluginPanicked { .. } | Error::Foreign { .. } => {
+                Blame::Told
+            }
+            _ => Blame::Sender,
+        };
+        Self { fault: error.fault(), text: error.to_string(), blame }
     }
 }
 
 impl Flat {
     /// A panic caught on this side.
     pub fn panic(message: String) -> Self {
-        Self { fault: Fault::Plugin, text: message, panicked: true }
+        Self { fault: Fault::Plugin, text: message, blame: Blame::Panic }
     }
 
     /// As an error of `origin` while it did `verb`.
     pub fn into_error(self, origin: &str, verb: &'static str) -> Error {
-        let (plugin, text) = (origin.to_owned(), self.text);
-        match (self.fault, self.panicked) {
-            (Fault::User, _) => Error::Foreign { plugin, text },
-            (Fault::Plugin, false) => Error::PluginFailed { plugin, verb, text },
-            (Fault::Plugin, true) => Error::PluginPanicked { plugin, verb, text },
+        let (plugin, fault, text) = (origin.to_owned(), self.fault, self.text);
+        match (fault, self.blame) {
+            (Fault::User, _) | (_, Blame::Told) => Error::Foreign { plugin, fault, text },
+            (Fault::Plugin, Blame::Sender) => Error::PluginFailed { plugin, verb, text },
+            (Fault::Plugin, Blame::Panic) => Error::PluginPanicked { plugin, verb, text },
         }
     }
 }
@@ -207,25 +239,47 @@ impl<T: DeserializeOwned> Incoming<T> {
     }
 }
 
-/// Asks the host, from inside a plugin.
+/// Asks the lender, from where its data set is borrowed.
 ///
 /// # Errors
-/// When the host refuses or fails.
-pub fn ask_host(port: &Arc<Port>, request: HostRequest) -> Result<HostReply> {
-    ask_host_with(port, request, Packer::default())
+/// When the lender refuses or fails.
+pub fn ask_lender(port: &Arc<Port>, request: LenderRequest) -> Result<LenderReply> {
+    ask_lender_with(port, request, Packer::default())
 }
 
-/// As [`ask_host`], with elements.
+/// As [`ask_lender`], with elements.
 ///
 /// # Errors
-/// When the host refuses or fails.
-pub fn ask_host_with(port: &Arc<Port>, request: HostRequest, packer: Packer) -> Result<HostReply> {
-    let reply = port.call(packer.seal(&request, RawPort::none()));
-    let reply = Incoming::<Result<WireHostReply, Flat>>::open(reply)?;
-    let unpacker = Unpacker { buffers: &reply.buffers, homes: &AtHost(Some(port.clone())) };
-    Ok(match reply.message.map_err(|flat| flat.into_error("host", "output"))? {
-        WireHostReply::Element(element) => HostReply::Element(unpacker.element(element)?),
-        WireHostReply::Cancelled(cancelled) => HostReply::Cancelled(cancelled),
-        WireHostReply::Done => HostReply::Done,
+/// When the lender refuses or fails.
+pub fn ask_lender_with(
+    port: &Arc<Port>,
+    request: LenderRequest,
+    packer: Packer,
+) -> Result<LenderReply> {
+    let packet = packer.seal(&request, RawPort::none());
+    let (reply, buffers) = call_lender(port, packet, "output")?;
+    let unpacker = Unpacker { buffers: &buffers, homes: &AtLender(Some(port.clone())) };
+    Ok(match reply {
+        WireLenderReply::Element(element) => LenderReply::Element(unpacker.element(element)?),
+        WireLenderReply::Cancelled(cancelled) => LenderReply::Cancelled(cancelled),
+        WireLenderReply::Done => LenderReply::Done,
+        WireLenderReply::Field(reply, _) => {
+            let reason = format!("{reply:?}");
+            return Err(Error::Message { expected: "no field's reply", reason });
+        }
     })
+}
+
+/// Sends a packet to the lender: its reply and the memory that goes with it.
+///
+/// # Errors
+/// When the lender refuses or fails.
+pub fn call_lender(
+    port: &Port,
+    packet: RawPacket,
+    verb: &'static str,
+) -> Result<(WireLenderReply, Vec<Values>)> {
+    let reply = Incoming::<Result<WireLenderReply, Flat>>::open(port.call(packet))?;
+    let message = reply.message.map_err(|flat| flat.into_error("host", verb))?;
+    Ok((message, reply.buffers))
 }

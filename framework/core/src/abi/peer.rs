@@ -3,13 +3,14 @@
 use std::{any::Any, ops::Range, sync::Arc};
 
 use super::{
-    messages::{HostReply, HostRequest, ask_host},
+    messages::{LenderReply, LenderRequest, ask_lender},
     port::Port,
     wire::{Packer, WireElement},
 };
 use crate::{
     anndata::{Backed, DType, Element, Opaque},
     error::{Error, Result},
+    fields::AnnDataField,
 };
 
 /// Finds what a description only points at.
@@ -27,10 +28,21 @@ pub trait Homes {
     fn opaque(&self, id: usize, about: String) -> Result<Arc<dyn Opaque>>;
 }
 
-/// In a plugin: everything pointed at lives with the host.
-pub struct AtHost(pub Option<Arc<Port>>);
+/// What crosses as a number only, in the order of the numbers.
+#[derive(Default)]
+pub struct Lendable {
+    /// Matrices on disk.
+    pub backed: Vec<Arc<dyn Backed>>,
+    /// Things not understood.
+    pub opaque: Vec<Arc<dyn Opaque>>,
+    /// Fields.
+    pub fields: Vec<Arc<dyn AnnDataField>>,
+}
 
-impl Homes for AtHost {
+/// Everything pointed at lives with whoever sent the packet.
+pub struct AtLender(pub Option<Arc<Port>>);
+
+impl Homes for AtLender {
     fn backed(&self, id: usize, shape: Vec<usize>, dtype: DType) -> Result<Arc<dyn Backed>> {
         let port = self.port()?;
         Ok(Arc::new(ForeignMatrix { port, id, shape, dtype }))
@@ -41,7 +53,7 @@ impl Homes for AtHost {
     }
 }
 
-impl AtHost {
+impl AtLender {
     fn port(&self) -> Result<Arc<Port>> {
         self.0.clone().ok_or_else(|| Error::Message {
             expected: "a port to the owner of the data",
@@ -50,7 +62,7 @@ impl AtHost {
     }
 }
 
-/// A matrix on disk of which the host holds the file.
+/// A matrix on disk, the file of which the lender holds.
 #[derive(Debug)]
 struct ForeignMatrix {
     port: Arc<Port>,
@@ -69,9 +81,9 @@ impl Backed for ForeignMatrix {
     }
 
     fn rows(&self, rows: Range<usize>) -> Result<Element> {
-        let request = HostRequest::Rows { id: self.id, start: rows.start, end: rows.end };
-        match ask_host(&self.port, request)? {
-            HostReply::Element(element) => Ok(element),
+        let request = LenderRequest::Rows { id: self.id, start: rows.start, end: rows.end };
+        match ask_lender(&self.port, request)? {
+            LenderReply::Element(element) => Ok(element),
             other => Err(other.unexpected("rows")),
         }
     }
@@ -81,7 +93,7 @@ impl Backed for ForeignMatrix {
     }
 }
 
-/// Something that the host keeps and nobody understands.
+/// Something that the lender keeps and nobody understands.
 #[derive(Debug)]
 struct ForeignThing {
     port: Arc<Port>,
@@ -103,8 +115,8 @@ impl Packer {
     pub(super) fn matrix_on_disk(&mut self, matrix: &Arc<dyn Backed>) -> Result<WireElement> {
         let (shape, dtype) = (matrix.shape(), matrix.dtype());
         let Some(home) = &self.home else {
-            self.backed.push(matrix.clone());
-            return Ok(WireElement::Backed { id: self.backed.len() - 1, shape, dtype });
+            self.lent.backed.push(matrix.clone());
+            return Ok(WireElement::Backed { id: self.lent.backed.len() - 1, shape, dtype });
         };
         match matrix.as_any().downcast_ref::<ForeignMatrix>() {
             Some(own) if Arc::ptr_eq(&own.port, home) => {
@@ -120,8 +132,8 @@ impl Packer {
     pub(super) fn not_understood(&mut self, thing: &Arc<dyn Opaque>) -> Result<WireElement> {
         let about = thing.describe();
         let Some(home) = &self.home else {
-            self.opaque.push(thing.clone());
-            return Ok(WireElement::Opaque { id: self.opaque.len() - 1, about });
+            self.lent.opaque.push(thing.clone());
+            return Ok(WireElement::Opaque { id: self.lent.opaque.len() - 1, about });
         };
         match thing.as_any().downcast_ref::<ForeignThing>() {
             Some(own) if Arc::ptr_eq(&own.port, home) => {

@@ -1,4 +1,4 @@
-//! Which models a library holds.
+//! Which models and kinds of fields a library holds.
 
 use std::sync::Arc;
 
@@ -17,6 +17,26 @@ pub struct ModelRegistration {
 
 inventory::collect!(ModelRegistration);
 
+/// One kind of field of this library that other plugins' models may use; made by `export_fields!`.
+#[derive(Debug)]
+pub struct FieldRegistration {
+    /// Name of the crate.
+    pub package: &'static str,
+    /// Name of the kind.
+    pub kind: &'static str,
+    /// What it reads, and what its JSON takes.
+    pub about: &'static str,
+}
+
+inventory::collect!(FieldRegistration);
+
+/// The kinds of fields that crates compiled into this library or program export, in order of name.
+pub fn native_fields() -> Vec<&'static FieldRegistration> {
+    let mut fields: Vec<_> = inventory::iter::<FieldRegistration>.into_iter().collect();
+    fields.sort_by_key(|f| (f.kind, f.package));
+    fields
+}
+
 /// The models compiled into this library or program, in order of name: plugins that it uses as
 /// crates.
 pub fn native_models() -> Vec<&'static ModelRegistration> {
@@ -28,11 +48,20 @@ pub fn native_models() -> Vec<&'static ModelRegistration> {
 /// Makes a crate a plugin: `export_plugin!(MyModel => [get_latent_representation, get_elbo]);`.
 ///
 /// Each model class is listed with the queries that it offers; several are separated by `;`. A
-/// query that the module cannot support does not compile. The crate serves as a shared library
-/// (crate type `cdylib`) and as an ordinary one (`rlib`).
+/// query that the module cannot support does not compile. Kinds of fields that models of other
+/// plugins may use follow, as in [`export_fields!`](crate::export_fields):
+///
+/// ```text
+/// export_plugin!(MyModel => [get_elbo], fields: [MyField => "A column of mine: registry_key, obs_key"]);
+/// ```
+///
+/// The crate serves as a shared library (crate type `cdylib`) and as an ordinary one (`rlib`).
 #[macro_export]
 macro_rules! export_plugin {
-    ($($class:ty => [$($query:ident),* $(,)?]);+ $(;)?) => {
+    (
+        $($class:ty => [$($query:ident),* $(,)?]);+
+        $(, fields: [$($field:ident => $about:expr),+ $(,)?])? $(;)?
+    ) => {
         $crate::export_models! {
             $(
                 <$class as $crate::model::BaseModelClass>::NAME,
@@ -41,16 +70,50 @@ macro_rules! export_plugin {
                         vec![$($crate::model::queries::$query::<$class>()),*]
                     )
             );+
+            $(, fields: [$($field => $about),+])?
         }
     };
 }
 
 /// Makes a crate a plugin of model classes that are made by expressions:
-/// `export_models! { "Name", "What it is" => Arc::new(MyClass) }`. Authors of ordinary models take
-/// [`export_plugin!`](crate::export_plugin).
+/// `export_models! { "Name", "What it is" => Arc::new(MyClass) }`, with fields as in
+/// [`export_plugin!`](crate::export_plugin), which authors of ordinary models take.
 #[macro_export]
 macro_rules! export_models {
-    ($($name:expr, $about:expr => $make:expr);+ $(;)?) => {
+    (
+        $($name:expr, $about:expr => $make:expr);+
+        $(, fields: [$($field:ident => $says:expr),+ $(,)?])? $(;)?
+    ) => {
+        $crate::__export! {
+            models: [$($name, $about => $make);+]
+            fields: [$($($field => $says),+)?]
+        }
+    };
+}
+
+/// Makes a crate a plugin of fields alone: kinds that models of all plugins can read through.
+///
+/// Each type, which implements [`AnnDataField`](crate::fields::AnnDataField) under its own name, is
+/// listed with what it reads and what its JSON takes:
+///
+/// ```text
+/// export_fields!(BinnedObsField => "A column of numbers in bins: registry_key, obs_key, n_bins");
+/// ```
+#[macro_export]
+macro_rules! export_fields {
+    ($($field:ident => $about:expr),+ $(,)?) => {
+        $crate::__export! { models: [] fields: [$($field => $about),+] }
+    };
+}
+
+/// The door of a plugin, its manifest, and what it has.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export {
+    (
+        models: [$($name:expr, $about:expr => $make:expr);*]
+        fields: [$($field:ident => $says:expr),*]
+    ) => {
         #[cfg(panic = "abort")]
         compile_error!("a plugin must be built with panic = \"unwind\"");
 
@@ -77,7 +140,16 @@ macro_rules! export_models {
                     door::Part::Raw(",\"about\":"),
                     door::Part::Text($about),
                     door::Part::Raw("}"),
-                )+
+                )*
+                door::Part::Raw("],\"fields\":["),
+                $(
+                    door::Part::Next,
+                    door::Part::Raw("{\"kind\":"),
+                    door::Part::Text(stringify!($field)),
+                    door::Part::Raw(",\"about\":"),
+                    door::Part::Text($says),
+                    door::Part::Raw("}"),
+                )*
                 door::Part::Raw("]}"),
             ];
 
@@ -111,7 +183,17 @@ macro_rules! export_models {
                         make: || $make,
                     }
                 }
-            )+
+            )*
+
+            $(
+                $crate::inventory::submit! {
+                    $crate::abi::FieldRegistration {
+                        package: env!("CARGO_PKG_NAME"),
+                        kind: $crate::abi::export::kind::<$field>(stringify!($field)),
+                        about: $says,
+                    }
+                }
+            )*
         };
     };
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{
     ABI_VERSION, LIBTORCH_VERSION, TCH_VERSION, export,
     manifest::Manifest,
-    peer::AtHost,
+    peer::AtLender,
     wire::{Packer, Unpacker},
 };
 use crate::anndata::{AnnData, DataFrame, Values};
@@ -52,7 +52,7 @@ fn a_data_set_that_crosses_is_no_copy() {
     let adata = AnnData::new(DataFrame::new(["c0"]), DataFrame::new(["g0"]));
     let mut packer = Packer::default();
     let wire = packer.data(&adata).unwrap();
-    let unpacker = Unpacker { buffers: &packer.buffers, homes: &AtHost(None) };
+    let unpacker = Unpacker { buffers: &packer.buffers, homes: &AtLender(None) };
     assert_eq!(unpacker.data(wire).unwrap().id(), adata.id());
 }
 
@@ -61,7 +61,7 @@ fn what_does_not_fit_its_description_is_refused() {
     #[track_caller]
     fn check(wire: serde_json::Value, buffers: &[Values], expected: &str) {
         let wire = serde_json::from_value(wire).unwrap();
-        let error = Unpacker { buffers, homes: &AtHost(None) }.element(wire).unwrap_err();
+        let error = Unpacker { buffers, homes: &AtLender(None) }.element(wire).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
     let one = [Values::from(vec![1.0f32])];

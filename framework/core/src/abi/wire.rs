@@ -6,13 +6,18 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{peer::Homes, port::Port};
+use super::{
+    fields::WireField,
+    peer::{Homes, Lendable},
+    port::Port,
+};
 use crate::{
     anndata::{
-        AnnData, Backed, Categorical, DType, DataFrame, Dense, Element, Mapping, Nullable, Opaque,
-        Raw, Scalar, Slot, Sparse, SparseFormat, Strings, Values,
+        AnnData, Categorical, DType, DataFrame, Dense, Element, Mapping, Nullable, Raw, Scalar,
+        Slot, Sparse, SparseFormat, Strings, Values,
     },
     error::{Error, Result},
+    fields::AnnDataField,
 };
 
 /// Described elements by name.
@@ -56,6 +61,7 @@ pub struct WireData {
     x: Option<WireElement>,
     slots: Vec<(Slot, WireMapping)>,
     raw: Option<(WireElement, WireTable, WireMapping)>,
+    modalities: Vec<(String, WireData)>,
 }
 
 /// The slots that hold named elements beside the tables.
@@ -67,10 +73,8 @@ const MAPPINGS: [Slot; 6] =
 pub struct Packer {
     /// Numbers, in the order of their positions.
     pub buffers: Vec<Values>,
-    /// Matrices on disk that the receiver will ask for by position.
-    pub backed: Vec<Arc<dyn Backed>>,
-    /// What the receiver can only name, by position.
-    pub opaque: Vec<Arc<dyn Opaque>>,
+    /// What the receiver will ask for by position.
+    pub lent: Lendable,
     /// The port to the home of what came from the receiver.
     pub home: Option<Arc<Port>>,
 }
@@ -160,6 +164,7 @@ impl Packer {
             }
             None => None,
         };
+        let modalities = adata.modalities().iter();
         Ok(WireData {
             id: adata.id(),
             obs: self.table(adata.obs())?,
@@ -167,7 +172,23 @@ impl Packer {
             x: adata.x().map(|x| self.element(x)).transpose()?,
             slots,
             raw,
+            modalities: modalities
+                .map(|(key, modality)| Ok((key.clone(), self.data(modality)?)))
+                .collect::<Result<_>>()?,
         })
+    }
+
+    /// Describes fields, which the receiver will ask for by position.
+    ///
+    /// # Errors
+    /// When one has no JSON.
+    pub fn fields(&mut self, fields: &[Arc<dyn AnnDataField>]) -> Result<Vec<WireField>> {
+        let mut wire = Vec::with_capacity(fields.len());
+        for field in fields {
+            wire.push(WireField::new(self.lent.fields.len(), &**field)?);
+            self.lent.fields.push(field.clone());
+        }
+        Ok(wire)
     }
 
     /// Describes arrays by name, e.g. weights.
@@ -304,7 +325,11 @@ impl Unpacker<'_> {
             let (x, var, varm) = (self.element(x)?, self.table(var)?, self.mapping(varm)?);
             adata.set_raw(Some(Raw { x, var, varm }));
         }
+        for (key, modality) in wire.modalities {
+            adata.set_modality(&key, self.data(modality)?);
+        }
         adata.take_touched();
+        adata.take_touched_modalities();
         Ok(adata)
     }
 

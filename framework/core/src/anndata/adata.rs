@@ -80,6 +80,7 @@ pub struct AnnData {
     extra: Mapping,
     modalities: IndexMap<String, AnnData>,
     touched: Vec<(Slot, String)>,
+    touched_modalities: Vec<String>,
 }
 
 impl AnnData {
@@ -100,6 +101,7 @@ impl AnnData {
             extra: Mapping::new(),
             modalities: IndexMap::new(),
             touched: Vec::new(),
+            touched_modalities: Vec::new(),
         }
     }
 
@@ -202,6 +204,9 @@ impl AnnData {
     /// Puts a modality in its place, replacing what was there.
     pub fn set_modality(&mut self, key: &str, modality: AnnData) {
         self.modalities.insert(key.into(), modality);
+        if !self.touched_modalities.iter().any(|touched| touched == key) {
+            self.touched_modalities.push(key.into());
+        }
     }
 
     /// The modality `mod_key`, or the data set itself when none is named.
@@ -289,6 +294,11 @@ impl AnnData {
     /// The places set since the last call, oldest first: what a borrower of the data must hand back.
     pub fn take_touched(&mut self) -> Vec<(Slot, String)> {
         std::mem::take(&mut self.touched)
+    }
+
+    /// The modalities put in place since the last call, oldest first.
+    pub fn take_touched_modalities(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.touched_modalities)
     }
 
     fn mapping_mut(&mut self, slot: Slot) -> &mut Mapping {

@@ -44,7 +44,7 @@ impl AnnDataManager {
     /// What the fields refuse; two fields with one registry key or one summary statistic; a modality
     /// that is not there or has other cells.
     pub fn register_fields(
-        fields: Vec<Box<dyn AnnDataField>>,
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
         adata: &mut AnnData,
     ) -> Result<Self> {
         let registry = Registry {
@@ -66,7 +66,7 @@ impl AnnDataManager {
     /// # Errors
     /// As [`register_fields`](Self::register_fields).
     pub fn register(
-        fields: Vec<Box<dyn AnnDataField>>,
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
         model_name: &str,
         setup_args: Args,
         adata: &mut AnnData,
@@ -87,7 +87,10 @@ impl AnnDataManager {
     ///
     /// # Errors
     /// Those of [`Registry::from_saved`].
-    pub fn from_saved(fields: Vec<Box<dyn AnnDataField>>, saved: &Value) -> Result<Self> {
+    pub fn from_saved(
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
+        saved: &Value,
+    ) -> Result<Self> {
         Ok(Self::from_registry(Registry::from_saved(fields, saved)?))
     }
 
@@ -99,14 +102,14 @@ impl AnnDataManager {
     /// As [`register_fields`](Self::register_fields), and as [`validate`](Self::validate).
     pub fn register_new_fields(
         &mut self,
-        fields: Vec<Box<dyn AnnDataField>>,
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
         adata: &mut AnnData,
     ) -> Result<()> {
         let mut target = adata.clone().with_id(adata.id());
         if !self.registry.field_registries.is_empty() {
             self.validate(&mut target)?;
         }
-        let fields: Vec<Arc<dyn AnnDataField>> = fields.into_iter().map(Arc::from).collect();
+        let fields: Vec<Arc<dyn AnnDataField>> = fields.into_iter().map(Into::into).collect();
         for field in fields.iter().filter(|field| field.location().is_some()) {
             check_paired(&**field, &target)?;
             field.validate_field(&target).map_err(|e| in_modality(&**field, e))?;

@@ -74,7 +74,10 @@ impl Registry {
     ///
     /// # Errors
     /// When the JSON is no registry, or lacks a field that the model needs.
-    pub fn from_saved(fields: Vec<Box<dyn AnnDataField>>, saved: &Value) -> Result<Self> {
+    pub fn from_saved(
+        fields: Vec<impl Into<Arc<dyn AnnDataField>>>,
+        saved: &Value,
+    ) -> Result<Self> {
         let mut saved = SavedRegistry::deserialize(saved).map_err(|e| Error::Kind {
             what: "saved registry".into(),
             expected: "scvi_version, model_name, setup_args and field_registries".into(),
@@ -83,6 +86,7 @@ impl Registry {
         let present: Vec<String> = saved.field_registries.keys().cloned().collect();
         let mut field_registries = IndexMap::new();
         for field in fields {
+            let field: Arc<dyn AnnDataField> = field.into();
             let key = field.registry_key().to_owned();
             let data_registry = field.location();
             let state_registry = match saved.field_registries.swap_remove(&key) {
@@ -91,7 +95,6 @@ impl Registry {
                 _ => return Err(Error::MissingElement { slot: "saved registry", key, present }),
             };
             let summary_stats = field.get_summary_stats(&state_registry);
-            let field = Arc::from(field);
             let part = FieldRegistry { data_registry, state_registry, summary_stats, field };
             field_registries.insert(key, part);
         }

@@ -21,6 +21,7 @@ mod categorical_joint;
 mod category;
 mod column;
 mod joint;
+mod kinds;
 mod labels;
 mod layer;
 mod matrix;
@@ -49,6 +50,8 @@ pub use categorical_joint::{
 };
 pub use category::{Category, Encoded, encode};
 pub(crate) use column::numbers;
+pub use kinds::{BUILT_IN, from_json, kind_of};
+pub(crate) use kinds::{KIND, known_kinds, knows};
 pub use labels::LabelsWithUnlabeledObsField;
 pub use layer::LayerField;
 pub use matrix::{MatrixField, ObsmField, VarmField};
@@ -160,7 +163,7 @@ impl SummaryStats {
 }
 
 /// How a registration is carried over to another data set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {
     /// Append categories that the source did not know, in place of refusing them.
     pub extend_categories: bool,
@@ -170,8 +173,9 @@ pub struct Transfer {
 
 /// A kind of data that models can read: finds it, checks it, encodes it and remembers how.
 ///
-/// A crate may add its own and use it in the fields of its models. It is written into saved models
-/// as JSON with the name of its type, so that two kinds must not share one.
+/// A crate may add its own and use it in the fields of its models; listed in
+/// [`export_fields!`](crate::export_fields), models of all other plugins can read it too. It is
+/// written into saved models as JSON with the name of its type, so that two kinds must not share one.
 ///
 /// ```
 /// use scvi_framework::{
@@ -260,6 +264,11 @@ pub trait AnnDataField: Debug + Send + Sync {
     /// columns that were gathered; nothing for states of other shapes.
     fn view_state_registry(&self, state: &FieldState) -> Option<Table> {
         state_view(self.registry_key(), &self.location()?, state)
+    }
+
+    /// Name and version of the plugin that does the field's work; none for a field of this library.
+    fn plugin(&self) -> Option<(String, String)> {
+        None
     }
 
     /// As a trait object.

@@ -1,12 +1,15 @@
 //! Models as trait objects: what the host's registry holds, native or from a plugin alike.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Observer, Settings, Sink};
+use super::{Observer, Settings, Setup, Sink};
 use crate::{
     anndata::AnnData,
     data::Registry,
     error::Result,
+    fields::AnnDataField,
     params::{Args, ParamSpec},
     saved::SavedModel,
     train::Ending,
@@ -45,11 +48,12 @@ pub trait DynModelClass: Send + Sync {
     /// Names, arguments and methods.
     fn description(&self) -> ModelDescription;
 
-    /// Registers a data set with the model's fields: writes the `_scvi_*` columns into it.
+    /// Registers a data set with the model's fields and those given: writes the `_scvi_*` columns
+    /// into it.
     ///
     /// # Errors
     /// When arguments or data are wrong.
-    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry>;
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Setup<Args>) -> Result<Registry>;
 
     /// A new model with fresh parameters for a data set, which it registers.
     ///
@@ -58,16 +62,23 @@ pub trait DynModelClass: Send + Sync {
     fn create(
         &self,
         adata: &mut AnnData,
-        setup: &Args,
+        setup: &Setup<Args>,
         init: &Args,
         settings: &Settings,
     ) -> Result<Box<dyn DynModel>>;
 
     /// A model from its saved state; data sets come with each call and are registered in its terms.
+    /// `lent` are its given fields ([`ModelMeta::given`](crate::saved::ModelMeta::given)), or those
+    /// of them whose kind the model's plugin may not know.
     ///
     /// # Errors
-    /// When the state does not belong to this class.
-    fn load(&self, saved: SavedModel, settings: &Settings) -> Result<Box<dyn DynModel>>;
+    /// When the state does not belong to this class, or reads a field of a kind not known there.
+    fn load(
+        &self,
+        saved: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>>;
 }
 
 /// A model behind one interface.

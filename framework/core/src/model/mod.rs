@@ -12,6 +12,7 @@ mod output;
 pub mod queries;
 mod query;
 mod settings;
+mod setup;
 mod training;
 
 pub use capabilities::{HasLibrary, HasPx, HasQz};
@@ -24,3 +25,4 @@ pub use module::{BaseModule, Ctx, LossOutput, Noise, TorchNoise};
 pub use output::{Event, Observer, OutputSpec, Silent, Sink};
 pub use query::{Query, class_of};
 pub use settings::Settings;
+pub use setup::Setup;

@@ -1,12 +1,15 @@
 //! A model: a class, a registered data set's terms, a module and its parameters.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
-use super::{BaseModelClass, ModuleData, Observer, Settings, training};
+use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
     anndata::AnnData,
     data::{AnnDataLoader, AnnDataManager, LoaderOptions, Split, library_log_moments},
     error::{Error, Result},
+    fields::AnnDataField,
     nn,
     params::Params,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
@@ -28,21 +31,26 @@ pub struct Model<M: BaseModelClass> {
 }
 
 impl<M: BaseModelClass> Model<M> {
-    /// Registers a data set with the fields of the model.
+    /// Registers a data set with the fields of the model: `setup` is a reference to its arguments, or
+    /// a [`Setup`] with fields of the user's own.
     ///
     /// # Errors
-    /// When a field's data are missing or unusable.
-    pub fn setup_anndata(adata: &mut AnnData, setup: &M::Setup) -> Result<AnnDataManager> {
-        AnnDataManager::register(M::fields(setup), M::NAME, setup.to_args(), adata)
+    /// When a field's data are missing or unusable, or a field cannot take the place of the model's.
+    pub fn setup_anndata(
+        adata: &mut AnnData,
+        setup: impl Into<Setup<M::Setup>>,
+    ) -> Result<AnnDataManager> {
+        setup::register::<M>(adata, &setup.into())
     }
 
-    /// A model with fresh parameters for a data set, which it registers.
+    /// A model with fresh parameters for a data set, which it registers as [`Model::setup_anndata`]
+    /// does.
     ///
     /// # Errors
     /// When arguments or data are wrong.
     pub fn new(
         adata: &mut AnnData,
-        setup: &M::Setup,
+        setup: impl Into<Setup<M::Setup>>,
         params: &M::Params,
         settings: &Settings,
     ) -> Result<Self> {
@@ -82,8 +90,21 @@ impl<M: BaseModelClass> Model<M> {
     /// A model from its saved state.
     ///
     /// # Errors
-    /// When the state is another class's, or its weights do not fit its arguments.
+    /// When the state is another class's, its weights do not fit its arguments, or it reads a field
+    /// of a kind that this library does not know.
     pub fn load(saved: SavedModel, settings: &Settings) -> Result<Self> {
+        Self::load_with(saved, &[], settings)
+    }
+
+    /// As [`Model::load`], with those of the saved model's given fields that others serve.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_with(
+        saved: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        settings: &Settings,
+    ) -> Result<Self> {
         let meta = saved.meta;
         if meta.model_name != M::NAME {
             let (expected, found) = (M::NAME.into(), meta.model_name);
@@ -92,13 +113,12 @@ impl<M: BaseModelClass> Model<M> {
         let setup_args = meta.registry.get("setup_args").and_then(|v| v.as_object());
         let mut setup_args = setup_args.cloned().unwrap_or_default();
         if meta.plugin.is_none() {
-            // scvi-tools before 1.0 wrote the arguments of other models' set-up too.
-            let known = M::Setup::specs();
-            setup_args.retain(|name, _| known.iter().any(|spec| spec.name == *name));
+            setup_args = setup::known::<M>(Some(&setup_args));
         }
-        let setup = M::Setup::from_args(&setup_args)?;
+        let args = M::Setup::from_args(&setup_args)?;
         let params = M::Params::from_args(&meta.init_params)?;
-        let manager = AnnDataManager::from_saved(M::fields(&setup), &meta.registry)?;
+        let fields = setup::saved::<M>(&args, &meta, lent)?;
+        let manager = AnnDataManager::from_saved(fields, &meta.registry)?;
         settings.apply();
         let store = nn::Store::new(settings.device()?);
         let n_batch = manager.summary_stats().n_batch().max(1) as usize;
@@ -154,6 +174,7 @@ impl<M: BaseModelClass> Model<M> {
             plugin: None,
             init_params: self.params.to_args(),
             registry,
+            given_fields: setup::given::<M>(self.manager.registry())?,
             var_names: self.var_names.clone(),
             is_trained: self.is_trained,
             history: self.history.clone(),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::{
     BaseModelClass, DynModel, DynModelClass, MethodDescription, Model, ModelDescription, Observer,
-    Settings, Sink,
+    Settings, Setup, Sink,
 };
 use crate::{
     anndata::AnnData,
     data::Registry,
     error::Result,
+    fields::AnnDataField,
     params::{Args, ParamSpec, Params, unknown},
     saved::SavedModel,
     train::{Ending, TrainParams},
@@ -70,24 +71,33 @@ impl<M: BaseModelClass> DynModelClass for Class<M> {
         }
     }
 
-    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry> {
-        Ok(Model::<M>::setup_anndata(adata, &M::Setup::from_args(setup)?)?.into_registry())
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Setup<Args>) -> Result<Registry> {
+        Ok(Model::<M>::setup_anndata(adata, typed::<M>(setup)?)?.into_registry())
     }
 
     fn create(
         &self,
         adata: &mut AnnData,
-        setup: &Args,
+        setup: &Setup<Args>,
         init: &Args,
         settings: &Settings,
     ) -> Result<Box<dyn DynModel>> {
-        let (setup, params) = (M::Setup::from_args(setup)?, M::Params::from_args(init)?);
-        Ok(self.instance(Model::new(adata, &setup, &params, settings)?))
+        let (setup, params) = (typed::<M>(setup)?, M::Params::from_args(init)?);
+        Ok(self.instance(Model::new(adata, setup, &params, settings)?))
     }
 
-    fn load(&self, saved: SavedModel, settings: &Settings) -> Result<Box<dyn DynModel>> {
-        Ok(self.instance(Model::load(saved, settings)?))
+    fn load(
+        &self,
+        saved: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        Ok(self.instance(Model::load_with(saved, lent, settings)?))
     }
+}
+
+fn typed<M: BaseModelClass>(setup: &Setup<Args>) -> Result<Setup<M::Setup>> {
+    Ok(Setup { args: M::Setup::from_args(&setup.args)?, fields: setup.fields.clone() })
 }
 
 impl<M: BaseModelClass> DynModel for Instance<M> {

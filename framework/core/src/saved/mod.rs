@@ -1,6 +1,7 @@
 //! Saved models: what is kept, in our folder and in scvi-tools' file.
 
 pub mod folder;
+mod given;
 mod history;
 mod numbers;
 pub mod scvi_tools;
@@ -12,6 +13,8 @@ use std::path::Path;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use given::GivenField;
 
 use crate::{
     anndata::Dense,
@@ -35,6 +38,10 @@ pub struct ModelMeta {
     pub init_params: Args,
     /// The registry, as [`crate::data::Registry`] writes it; from scvi-tools without fields.
     pub registry: Value,
+    /// Fields that were given beside the model's own: registry key → name and version of the plugin
+    /// that serves it, see [`GivenField::plugin`].
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub given_fields: IndexMap<String, Option<(String, String)>>,
     /// Names of the genes, in the order of the weights.
     pub var_names: Vec<String>,
     /// Whether it was trained.

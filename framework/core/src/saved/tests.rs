@@ -44,6 +44,7 @@ fn model(latent: i64) -> SavedModel {
             plugin: Some(("scvi".into(), "0.1.0".into())),
             init_params: args(json!({ "n_latent": latent, "dropout_rate": 0.1 })),
             registry: json!({ "model_name": "SCVI", "setup_args": { "layer": null } }),
+            given_fields: Default::default(),
             var_names: vec!["CD3".into(), "µ \"quoted\"".into()],
             is_trained: true,
             history: [("elbo_train".to_owned(), vec![0.1 + 0.2, f64::INFINITY, 1e300])].into(),

@@ -67,7 +67,7 @@ fn trains_and_comes_back(class: &dyn DynModelClass, setup: &Args) -> Result<Brok
 
     let from_disk = through_a_folder(&saved)?;
     let other = settings(7); // the weights must come from the file, not from the seed
-    let loaded = class.load(from_disk, &other)?;
+    let loaded = class.load(from_disk, &[], &other)?;
     let state = loaded.save()?;
     broken.extend(differences(&saved, &state));
     let mut fresh = adata_for_tests()?;
@@ -102,7 +102,7 @@ fn trained(
     seed: i64,
 ) -> Result<(Box<dyn DynModel>, AnnData)> {
     let mut adata = adata_for_tests()?;
-    let mut model = class.create(&mut adata, setup, &Args::new(), &settings(seed))?;
+    let mut model = class.create(&mut adata, &setup.into(), &Args::new(), &settings(seed))?;
     let args = Args::from_iter([
         ("max_epochs".to_owned(), json!(EPOCHS)),
         ("check_val_every_n_epoch".to_owned(), json!(1)),

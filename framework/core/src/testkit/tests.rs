@@ -1,6 +1,9 @@
 //! The suite finds what is wrong.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -11,9 +14,10 @@ use crate::{
     anndata::{AnnData, DType, Dense, Element, Slot},
     data::Registry,
     error::{Error, Result},
+    fields::AnnDataField,
     model::{
         DynModel, DynModelClass, MethodDescription, ModelDescription, Observer, OutputSpec,
-        Settings, Sink,
+        Settings, Setup, Sink,
     },
     params::{Args, ParamKind, ParamSpec, Params as _},
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
@@ -127,21 +131,26 @@ impl DynModelClass for Forgetful {
         }
     }
 
-    fn setup_anndata(&self, _: &mut AnnData, _: &Args) -> Result<Registry> {
+    fn setup_anndata(&self, _: &mut AnnData, _: &Setup<Args>) -> Result<Registry> {
         Err(Error::Poisoned)
     }
 
     fn create(
         &self,
         _: &mut AnnData,
-        setup: &Args,
+        setup: &Setup<Args>,
         _: &Args,
         _: &Settings,
     ) -> Result<Box<dyn DynModel>> {
-        if setup.is_empty() { Err(Error::Poisoned) } else { Ok(ForgetfulModel::fresh()) }
+        if setup.args.is_empty() { Err(Error::Poisoned) } else { Ok(ForgetfulModel::fresh()) }
     }
 
-    fn load(&self, _: SavedModel, _: &Settings) -> Result<Box<dyn DynModel>> {
+    fn load(
+        &self,
+        _: SavedModel,
+        _: &[Arc<dyn AnnDataField>],
+        _: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
         Ok(ForgetfulModel::fresh())
     }
 }
@@ -182,6 +191,7 @@ impl DynModel for ForgetfulModel {
                 plugin: None,
                 init_params: Args::new(),
                 registry: json!({}),
+                given_fields: IndexMap::new(),
                 var_names: Vec::new(),
                 is_trained: true,
                 history: IndexMap::from([("elbo_train".to_owned(), vec![f64::INFINITY; 2])]),

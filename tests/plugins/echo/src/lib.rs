@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use indexmap::IndexMap;
 use scvi_framework::{
     Error, Result,
     anndata::{AnnData, Backed, DType, DataFrame, Element, Mapping, Slot},
@@ -9,7 +10,7 @@ use scvi_framework::{
     fields::{AnnDataField, AttrLocation, FieldState, SummaryStats, Transfer},
     model::{
         DynModel, DynModelClass, Event, MethodDescription, ModelDescription, Observer, OutputSpec,
-        Settings, Sink,
+        Settings, Setup, Sink,
     },
     params::{Args, ParamKind, ParamSpec},
     saved::SavedModel,
@@ -34,41 +35,74 @@ pub struct Echo {
     init: Args,
 }
 
-/// A kind of field that nobody else knows.
+/// A kind of field that nobody else knows. A loud one sends everything back, as the model does.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EchoField {
+    #[serde(default = "echo_key")]
+    registry_key: String,
     loudness: f64,
+    /// The verb in which to fail, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fails: Option<(String, String)>,
 }
 
-#[typetag::serde(name = "echo")]
+fn echo_key() -> String {
+    "echo".into()
+}
+
+impl EchoField {
+    fn fail_in(&self, verb: &str) -> Result<()> {
+        match &self.fails {
+            Some((asked, how)) if asked == verb => fail_as_asked(Some(how)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[typetag::serde]
 impl AnnDataField for EchoField {
     fn registry_key(&self) -> &str {
-        "echo"
+        &self.registry_key
     }
     fn location(&self) -> Option<AttrLocation> {
         Some(AttrLocation::x())
     }
     fn validate_field(&self, _: &AnnData) -> Result<()> {
-        Ok(())
+        self.fail_in("validate")
     }
-    fn register_field(&self, _: &mut AnnData) -> Result<FieldState> {
+    fn register_field(&self, adata: &mut AnnData) -> Result<FieldState> {
+        self.fail_in("register")?;
+        if self.loudness > 1.0 {
+            echo(adata)?;
+        }
         Ok(FieldState(Map::from_iter([("heard".to_owned(), json!(["x", 1, 0.1]))])))
     }
     fn transfer_field(
         &self,
         state: &FieldState,
-        _: &mut AnnData,
-        _: Transfer,
+        adata: &mut AnnData,
+        how: Transfer,
     ) -> Result<FieldState> {
-        Ok(state.clone())
+        self.fail_in("transfer")?;
+        adata.set(Slot::Uns, "transferred", Element::vector(vec![how.extend_categories]))?;
+        let mut state = state.clone();
+        state.0.insert("again".into(), true.into());
+        Ok(state)
     }
-    fn get_summary_stats(&self, _: &FieldState) -> SummaryStats {
-        SummaryStats([("n_echo".to_owned(), 3)].into_iter().collect())
+    fn get_summary_stats(&self, state: &FieldState) -> SummaryStats {
+        if self.fail_in("stats").is_err() {
+            return SummaryStats::default();
+        }
+        SummaryStats::one(format!("n_{}", self.registry_key), 2 + state.0.len())
     }
 }
 
 fn fail_if_asked(args: &Args) -> Result<()> {
-    match args.get("fail").and_then(Value::as_str) {
+    fail_as_asked(args.get("fail").and_then(Value::as_str))
+}
+
+fn fail_as_asked(how: Option<&str>) -> Result<()> {
+    match how {
         None => Ok(()),
         Some("panic") => panic!("asked to panic"),
         Some("torch") => {
@@ -88,8 +122,12 @@ fn fail_if_asked(args: &Args) -> Result<()> {
     }
 }
 
-/// Puts a copy of every element beside it, as `<name> back`.
+/// Puts a copy of every element beside it, as `<name> back`, in every modality too.
 fn echo(adata: &mut AnnData) -> Result<()> {
+    let modalities: Vec<String> = adata.modalities().keys().cloned().collect();
+    for key in modalities {
+        echo(adata.modality_mut(&key)?)?;
+    }
     if let Some(x) = adata.x().cloned() {
         adata.set(Slot::Uns, "X back", x)?;
     }
@@ -149,26 +187,40 @@ impl DynModelClass for EchoClass {
         }
     }
 
-    fn setup_anndata(&self, adata: &mut AnnData, setup: &Args) -> Result<Registry> {
+    fn setup_anndata(&self, adata: &mut AnnData, setup: &Setup<Args>) -> Result<Registry> {
         echo(adata)?;
-        if let Some(key) = setup.get("remove").and_then(Value::as_str) {
+        let text = |key: &str| setup.args.get(key).and_then(Value::as_str);
+        if let Some(key) = text("remove") {
             adata.remove(Slot::Obs, key);
+            for modality in adata.modalities().keys().cloned().collect::<Vec<_>>() {
+                adata.modality_mut(&modality)?.remove(Slot::Obs, key);
+            }
         }
-        fail_if_asked(setup)?;
-        let field = EchoField { loudness: 0.1 };
-        let state = field.register_field(adata)?;
-        let field = FieldRegistry {
-            data_registry: field.location(),
-            summary_stats: field.get_summary_stats(&state),
-            state_registry: state,
-            field: Arc::new(field),
-        };
+        if let Some(key) = text("move") {
+            let moved = adata.modality(key)?.clone();
+            adata.set_modality("moved", moved);
+        }
+        fail_if_asked(&setup.args)?;
+        let own = EchoField { registry_key: echo_key(), loudness: 0.1, fails: None };
+        let own: Arc<dyn AnnDataField> = Arc::new(own);
+        let mut field_registries = IndexMap::new();
+        for field in setup.fields.iter().chain([&own]) {
+            field.validate_field(adata)?;
+            let state = field.register_field(adata)?;
+            let part = FieldRegistry {
+                data_registry: field.location(),
+                summary_stats: field.get_summary_stats(&state),
+                state_registry: state,
+                field: field.clone(),
+            };
+            field_registries.insert(field.registry_key().to_owned(), part);
+        }
         Ok(Registry {
             scvi_version: "1.4.2".into(),
             model_name: Some("Echo".into()),
             setup_method_name: Some("setup_anndata".into()),
-            setup_args: Some(setup.clone()),
-            field_registries: [("echo".to_owned(), field)].into_iter().collect(),
+            setup_args: Some(setup.args.clone()),
+            field_registries,
             scvi_uuid: "one".into(),
         })
     }
@@ -176,17 +228,22 @@ impl DynModelClass for EchoClass {
     fn create(
         &self,
         adata: &mut AnnData,
-        setup: &Args,
+        setup: &Setup<Args>,
         init: &Args,
         settings: &Settings,
     ) -> Result<Box<dyn DynModel>> {
         adata.set(Slot::Uns, "seed", Element::vector(vec![settings.seed]))?;
-        fail_if_asked(setup)?;
+        fail_if_asked(&setup.args)?;
         fail_if_asked(init)?;
         Ok(Box::new(Echo { kept: None, init: init.clone() }))
     }
 
-    fn load(&self, saved: SavedModel, _: &Settings) -> Result<Box<dyn DynModel>> {
+    fn load(
+        &self,
+        saved: SavedModel,
+        _: &[Arc<dyn AnnDataField>],
+        _: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
         let init = saved.meta.init_params.clone();
         fail_if_asked(&init)?;
         Ok(Box::new(Echo { kept: Some(saved), init }))
@@ -284,5 +341,6 @@ impl Drop for Echo {
 }
 
 scvi_framework::export_models! {
-    "Echo", "Sends \"everything\" back" => Arc::new(EchoClass)
+    "Echo", "Sends \"everything\" back" => Arc::new(EchoClass),
+    fields: [EchoField => "Hears: registry_key, loudness"]
 }

@@ -81,6 +81,7 @@ impl Decoder<'_> {
             plugin: None,
             init_params: Args::new(),
             registry: Value::Null,
+            given_fields: IndexMap::new(),
             var_names,
             is_trained: false,
             history: IndexMap::new(),

@@ -1,4 +1,5 @@
-//! The host's side of a running request: data on disk, sink and observer.
+//! The side that lends a data set: answers for data on disk and fields, and in the host for sink and
+//! observer.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -6,26 +7,35 @@ use std::{
 };
 
 use super::{
-    messages::{Flat, HostRequest, Incoming, WireHostReply},
+    changes::{Changes, on_loan},
+    field_job::{FieldJob, FieldReply},
+    fields::FieldServer,
+    messages::{Flat, Incoming, LenderRequest, WireLenderReply, call_lender},
     packet::RawPacket,
     panics,
-    peer::Homes,
-    port::{RawPort, Serve},
-    wire::{Packer, Unpacker},
+    peer::{AtLender, Homes, Lendable},
+    port::{Port, RawPort, Serve},
+    wire::{Packer, Unpacker, WireData},
 };
 use crate::{
-    anndata::{Backed, DType, Opaque},
+    anndata::{AnnData, Backed, DType, Opaque, Values},
     error::{Error, Result},
     model::{Event, Observer, Sink},
 };
 
-/// Answers what a plugin asks while a request runs. Matrices on disk are answered for as long as the
-/// plugin holds them; sink and observer until the request is over.
-pub struct HostSide {
-    backed: Vec<Arc<dyn Backed>>,
-    opaque: Vec<Arc<dyn Opaque>>,
+/// Answers what the borrower asks. Matrices on disk and fields are answered for as long as the
+/// borrower holds them; sink and observer until the request is over.
+pub struct Lender {
+    lent: Lendable,
     job: Mutex<Option<Job>>,
     failure: Mutex<Option<Error>>,
+}
+
+/// A data set that came with a request to the lender, for a field to work on.
+struct Loan {
+    data: WireData,
+    buffers: Vec<Values>,
+    port: Option<Arc<Port>>,
 }
 
 /// The borrowed part of a request.
@@ -35,15 +45,14 @@ struct Job {
     thread: ThreadId,
 }
 
-// SAFETY: the pointers are followed on the thread that lent them only, see `HostSide::with_job`.
+// SAFETY: the pointers are followed on the thread that lent them only, see `Lender::with_job`.
 unsafe impl Send for Job {}
 
-impl HostSide {
+impl Lender {
     /// Keeps what `packer` only pointed at.
     pub fn new(packer: &mut Packer) -> Arc<Self> {
         Arc::new(Self {
-            backed: std::mem::take(&mut packer.backed),
-            opaque: std::mem::take(&mut packer.opaque),
+            lent: std::mem::take(&mut packer.lent),
             job: Mutex::default(),
             failure: Mutex::default(),
         })
@@ -56,7 +65,7 @@ impl HostSide {
         observer: &mut dyn Observer,
         request: impl FnOnce() -> T,
     ) -> T {
-        struct Close<'a>(&'a HostSide);
+        struct Close<'a>(&'a Lender);
         impl Drop for Close<'_> {
             fn drop(&mut self) {
                 *self.0.job() = None;
@@ -75,7 +84,7 @@ impl HostSide {
         request()
     }
 
-    /// The host's own error, when that is why a plugin failed with `text`.
+    /// The lender's own error, when that is why the borrower failed with `text`.
     pub fn failure(&self, text: &str) -> Option<Error> {
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         failure.take_if(|e| e.to_string() == text)
@@ -102,21 +111,25 @@ impl HostSide {
         work(sink, observer)
     }
 
-    fn answer(&self, request: RawPacket, packer: &mut Packer) -> Result<WireHostReply> {
-        let Incoming { message, buffers, .. } = Incoming::<HostRequest>::open(request)?;
+    fn answer(&self, request: RawPacket, packer: &mut Packer) -> Result<WireLenderReply> {
+        let Incoming { message, buffers, port } = Incoming::<LenderRequest>::open(request)?;
         match message {
-            HostRequest::Rows { id, start, end } => {
+            LenderRequest::Rows { id, start, end } => {
                 let (matrix, rows) = (self.matrix(id)?, start..end);
-                return Ok(WireHostReply::Element(packer.element(&matrix.rows(rows)?)?));
+                return Ok(WireLenderReply::Element(packer.element(&matrix.rows(rows)?)?));
             }
-            HostRequest::Begin(spec) => {
+            LenderRequest::Field { id, job, data } => {
+                let loan = data.map(|data| Loan { data: *data, buffers, port });
+                return self.field(id, job, loan, packer);
+            }
+            LenderRequest::Begin(spec) => {
                 self.with_job(|sink, _| sink.ok_or_else(no_sink)?.begin(&spec))?;
             }
-            HostRequest::Block(block) => {
+            LenderRequest::Block(block) => {
                 let block = Unpacker { buffers: &buffers, homes: self }.element(block)?;
                 self.with_job(|sink, _| sink.ok_or_else(no_sink)?.rows(block))?;
             }
-            HostRequest::Hear { mut event, loss_bits } => {
+            LenderRequest::Hear { mut event, loss_bits } => {
                 if let (Event::Training { loss, .. }, Some(bits)) = (&mut event, loss_bits) {
                     *loss = f64::from_bits(bits);
                 }
@@ -125,16 +138,36 @@ impl HostSide {
                     Ok(())
                 })?;
             }
-            HostRequest::Cancelled => {
+            LenderRequest::Cancelled => {
                 let cancelled = self.with_job(|_, observer| Ok(observer.cancelled()))?;
-                return Ok(WireHostReply::Cancelled(cancelled));
+                return Ok(WireLenderReply::Cancelled(cancelled));
             }
         }
-        Ok(WireHostReply::Done)
+        Ok(WireLenderReply::Done)
+    }
+
+    fn field(
+        &self,
+        id: usize,
+        job: FieldJob,
+        loan: Option<Loan>,
+        packer: &mut Packer,
+    ) -> Result<WireLenderReply> {
+        let fields = &self.lent.fields;
+        let field = fields.get(id).ok_or_else(|| no_such("a field", id, fields.len()))?;
+        let Some(Loan { data, buffers, port }) = loan else {
+            return Ok(WireLenderReply::Field(job.run(&**field, None)?, Changes::default()));
+        };
+        packer.home = port.clone();
+        let unpacker = Unpacker { buffers: &buffers, homes: &AtLender(port) };
+        let work = |adata: &mut AnnData| job.run(&**field, Some(adata));
+        let (reply, changes) = on_loan(data, &unpacker, packer, work)?;
+        Ok(WireLenderReply::Field(reply?, changes))
     }
 
     fn matrix(&self, id: usize) -> Result<&Arc<dyn Backed>> {
-        self.backed.get(id).ok_or_else(|| no_such("a matrix on disk", id, self.backed.len()))
+        let backed = &self.lent.backed;
+        backed.get(id).ok_or_else(|| no_such("a matrix on disk", id, backed.len()))
     }
 }
 
@@ -149,7 +182,7 @@ fn no_such(expected: &'static str, id: usize, n: usize) -> Error {
     Error::Message { expected, reason: format!("number {id} of {n}") }
 }
 
-impl Serve for HostSide {
+impl Serve for Lender {
     fn serve(&self, request: RawPacket) -> RawPacket {
         let mut packer = Packer::default();
         let reply = match panics::catch(|| self.answer(request, &mut packer)) {
@@ -165,13 +198,43 @@ impl Serve for HostSide {
     }
 }
 
-impl Homes for HostSide {
+impl Homes for Lender {
     fn backed(&self, id: usize, _: Vec<usize>, _: DType) -> Result<Arc<dyn Backed>> {
         self.matrix(id).cloned()
     }
 
     fn opaque(&self, id: usize, _: String) -> Result<Arc<dyn Opaque>> {
-        let found = self.opaque.get(id).cloned();
-        found.ok_or_else(|| no_such("an element not understood", id, self.opaque.len()))
+        let opaque = &self.lent.opaque;
+        let found = opaque.get(id).cloned();
+        found.ok_or_else(|| no_such("an element not understood", id, opaque.len()))
+    }
+}
+
+/// A field that was lent: its lender does its work, for as long as it is held.
+#[derive(Debug)]
+pub struct LentField {
+    /// The lender.
+    pub port: Arc<Port>,
+    /// The lender's number of it.
+    pub id: usize,
+}
+
+impl FieldServer for LentField {
+    fn work(&self, job: FieldJob, adata: Option<&mut AnnData>) -> Result<FieldReply> {
+        let verb = job.verb();
+        let mut packer = Packer::default();
+        let data = adata.as_deref().map(|adata| packer.data(adata).map(Box::new)).transpose()?;
+        let request = LenderRequest::Field { id: self.id, job, data };
+        let lender = Lender::new(&mut packer);
+        let packet = packer.seal(&request, RawPort::new(lender.clone()));
+        let (reply, buffers) = call_lender(&self.port, packet, verb)?;
+        let WireLenderReply::Field(reply, changes) = reply else {
+            let reason = format!("{reply:?}");
+            return Err(Error::Message { expected: "a field's reply", reason });
+        };
+        if let Some(adata) = adata {
+            changes.apply(adata, &Unpacker { buffers: &buffers, homes: &*lender })?;
+        }
+        Ok(reply)
     }
 }
