@@ -70,7 +70,7 @@ fn fuzz(workspace: &Workspace, folder: &Path, target: &str, seconds: usize) -> R
     command
         .args(["-c", &format!("ulimit -v {ADDRESSABLE}; exec \"$0\" \"$@\"")])
         .arg(workspace.target.join("debug").join(target))
-        .args(["-verbosity=0", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=1024"])
+        .args(["-verbosity=0", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=0"])
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}", failed.display()))
         .arg(&corpus)

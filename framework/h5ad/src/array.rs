@@ -104,7 +104,7 @@ pub fn claim(container: &Container, at: &At, size: usize) -> Result<()> {
 /// Refuses strings that are longer than the file.
 pub fn claim_strings(container: &Container, kind: &Td, at: &At) -> Result<()> {
     match heap::absurd_length(container, kind, &at.path()) {
-        Some(length) => Err(at.damaged(heap::beyond(length))),
+        Some(length) => Err(at.damaged(format!("a string of {length} bytes is beyond the file"))),
         None => Ok(()),
     }
 }

@@ -29,33 +29,9 @@ pub fn damaged(file: &mut File) -> io::Result<Option<String>> {
         return Ok(Some("addresses and lengths are not of 8 bytes".into()));
     }
     // At any place: damage elsewhere may lead HDF5 anywhere.
-    let heaps: Vec<usize> = memchr::memmem::find_iter(&bytes, SIGNATURE).collect();
-    let is_broken = |&&i: &&usize| heap(&bytes[i..]).is_some_and(|heap| !is_sound(heap));
-    if let Some(at) = heaps.iter().find(is_broken) {
-        return Ok(Some(format!("the heap of strings at byte {at} is broken")));
-    }
-    Ok(absurd_reference(&bytes, &heaps).map(beyond))
-}
-
-/// What is said of a string longer than the file.
-pub fn beyond(length: u32) -> String {
-    format!("a string of {length} bytes is beyond the file")
-}
-
-/// The length in a reference, wherever it stands, to one of the heaps, if it is longer than the file:
-/// HDF5 asks for so much memory before it looks into the heap.
-fn absurd_reference(bytes: &[u8], heaps: &[usize]) -> Option<u32> {
-    let start = superblock(bytes)?;
-    let is_heap = |address: u64| {
-        let at = usize::try_from(address).ok().and_then(|address| address.checked_add(start));
-        at.is_some_and(|at| heaps.binary_search(&at).is_ok())
-    };
-    bytes.windows(REFERENCE).find_map(|reference| {
-        let address = u64::from_le_bytes(reference[4..12].try_into().ok()?);
-        let length = u32::from_le_bytes(reference[..4].try_into().ok()?);
-        let is_absurd = address < bytes.len() as u64 && length as usize > bytes.len();
-        (is_absurd && is_heap(address)).then_some(length)
-    })
+    let mut starts = memchr::memmem::find_iter(&bytes, SIGNATURE);
+    let broken = starts.find(|&i| heap(&bytes[i..]).is_some_and(|heap| !is_sound(heap)));
+    Ok(broken.map(|at| format!("the heap of strings at byte {at} is broken")))
 }
 
 /// Where the HDF5 in a file begins; text may stand before it.

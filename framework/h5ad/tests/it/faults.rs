@@ -244,7 +244,7 @@ fn an_absurd_length_of_a_string_is_named() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[start..start + 4].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
     fs::write(&path, &bytes).unwrap();
-    check(&path, "a string of 2147483647 bytes is beyond the file");
+    check(&path, "`obs/_index` cannot be read (a string of 2147483647 bytes is beyond the file)");
     bytes[start + 4..start + 12].fill(0xee); // and the heap is nowhere
     fs::write(&path, &bytes).unwrap();
     check(&path, "`obs/_index` cannot be read (a string of 2147483647 bytes is beyond the file)");
