@@ -155,13 +155,43 @@ pub enum Data {
         #[arg(long)]
         overwrite: bool,
     },
+    /// Make an .h5ad file of what other programs write
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = CONVERT_HELP)]
+    Convert {
+        /// A file of Cell Ranger (.h5, version 2 or 3 and later), its folder with matrix.mtx (or,
+        /// of several, the matrix itself), a .loom or an .h5mu file; told apart by their content
+        src: PathBuf,
+        /// The file to write (.h5ad)
+        dst: PathBuf,
+        /// Which modality of an .h5mu file; needed when there are several
+        #[arg(long, value_name = "NAME")]
+        modality: Option<String>,
+        /// Which genome of a 10x file; needed for version 2 when there are several
+        #[arg(long, value_name = "NAME")]
+        genome: Option<String>,
+        /// Only features of 10x that are of type "Gene Expression"
+        #[arg(long)]
+        gex_only: bool,
+        /// Replace the file if it exists
+        #[arg(long)]
+        overwrite: bool,
+    },
     /// Describe a data set: what is in it, whether it holds counts, which columns could serve
     #[command(arg_required_else_help = true)]
     Show {
-        /// The data set (.h5ad)
+        /// The data set: .h5ad, or anything that `scvi data convert` reads
         file: PathBuf,
     },
 }
+
+const CONVERT_HELP: &str = "\
+All features of 10x are kept: genes, proteins, guides, peaks; column feature_types of var says which \
+is which. scanpy's read_10x_h5 and read_10x_mtx leave out all but genes unless called with \
+gex_only=False; --gex-only does as they do.
+Names are the symbols of the genes, with their identifiers in column gene_ids of var. As in scanpy, \
+repeated names are numbered when they come from a folder, and kept when they come from a file.
+Of a .loom file, layer `spliced` becomes X where there is one.";
 
 /// `scvi setup`
 #[derive(Clone, Debug, Args)]
@@ -170,6 +200,9 @@ pub struct Setup {
     pub model: String,
     /// The data set (.h5ad)
     pub file: PathBuf,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
     /// The fields given
     #[command(flatten)]
     pub fields: Given,
@@ -197,6 +230,9 @@ pub struct Train {
     /// Folder for the trained model
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
     /// Keep a copy of the data set in the model's folder
     #[arg(long)]
     pub save_anndata: bool,
@@ -222,6 +258,9 @@ pub struct Query {
     /// The data set asked about [default: the one saved with the model, else the one trained on]
     #[arg(long, value_name = "FILE")]
     pub adata: Option<PathBuf>,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
     /// Where the answer goes: .h5ad (the data set with the answer in it), .csv, .tsv, .npz, or `-`
     /// for a table on standard output
     #[arg(long, value_name = "OUT")]

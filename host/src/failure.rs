@@ -1,6 +1,9 @@
 //! What can go wrong, and the exit code that says so.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use scvi_framework::{abi::Fault, params::nearest};
 
@@ -123,6 +126,40 @@ pub enum Error {
         /// The endings known.
         expected: &'static str,
     },
+    /// A data set of another kind than models read.
+    #[error(
+        "{}: {what}, not an .h5ad file; convert it first: scvi data convert {} {}{}",
+        path.display(),
+        quoted(path),
+        quoted(&beside_name(path)),
+        one_of(modalities)
+    )]
+    Convertible {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// The modalities in it, where it has some.
+        modalities: Vec<String>,
+    },
+    /// A file of several modalities, none of which was named.
+    #[error(
+        "{}: {}; {}",
+        path.display(),
+        asked.as_ref().map_or("several modalities".into(), |name| format!("no modality `{name}`")),
+        match found.is_empty() {
+            true => "the file has none: leave out --modality".into(),
+            false => format!("choose one of {} with --modality", found.join(", ")),
+        }
+    )]
+    Modality {
+        /// The file.
+        path: PathBuf,
+        /// The modality asked for.
+        asked: Option<String>,
+        /// Those that are there.
+        found: Vec<String>,
+    },
     /// Nothing says which data set a query is about.
     #[error("{reason}; give the data set with --adata FILE")]
     NoData {
@@ -187,6 +224,26 @@ impl Error {
             Self::Interrupted { .. } => term::tell(&self.to_string()),
             _ => term::tell(&format!("error: {self}")),
         }
+    }
+}
+
+/// The path as it is typed.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+,=:@%".contains(c);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// A name for the `.h5ad` file that is made of `path`.
+fn beside_name(path: &Path) -> PathBuf {
+    let stem = path.file_stem().map_or("data".into(), |stem| stem.to_string_lossy());
+    PathBuf::from(format!("{stem}.h5ad"))
+}
+
+fn one_of(modalities: &[String]) -> String {
+    match modalities {
+        [] | [_] => String::new(),
+        several => format!(" --modality NAME, which is one of {}", several.join(", ")),
     }
 }
 

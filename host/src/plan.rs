@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use scvi_framework::{model::Settings, params::Args, serde_json::Value};
+use scvi_h5ad::{Backing, Features, ImportOptions};
 
 use crate::{
     cli::{Cli, Command, Data, Fields, Global, Models, Plugins},
@@ -39,6 +40,7 @@ pub enum Job {
     ShowModel { model: String },
     ListFields,
     Simulate(Simulate),
+    Convert(Convert),
     ShowData { file: PathBuf },
     Setup(Setup),
     Train(Train),
@@ -59,6 +61,21 @@ pub struct Simulate {
     pub args: Args,
 }
 
+/// What to make an `.h5ad` file of.
+#[derive(Debug)]
+pub struct Convert {
+    /// The file or folder to read.
+    pub src: PathBuf,
+    /// The file to write.
+    pub dst: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// The modality, when named.
+    pub modality: Option<String>,
+    /// What to take of a file of 10x.
+    pub options: ImportOptions,
+}
+
 /// What simulated cells have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Structure {
@@ -75,6 +92,8 @@ pub struct Setup {
     pub model: String,
     /// The data set.
     pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
     /// Fields beside the model's.
@@ -88,6 +107,8 @@ pub struct Train {
     pub model: String,
     /// The data set.
     pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Folder for the model.
     pub out: PathBuf,
     /// Whether it may be replaced.
@@ -122,6 +143,8 @@ pub struct Query {
     pub method: String,
     /// The data set, when named.
     pub adata: Option<PathBuf>,
+    /// Where its matrices are kept.
+    pub backed: Backing,
     /// Where the answer goes.
     pub output: Output,
     /// Whether it may be replaced.
@@ -212,16 +235,24 @@ impl Plan {
                 let overwrite = overwrite.into();
                 Job::Simulate(Simulate { out, overwrite, structure, args: parsed.simulation })
             }
+            Command::Data(Data::Convert { src, dst, modality, genome, gex_only, overwrite }) => {
+                let features = if gex_only { Features::GeneExpression } else { Features::All };
+                let options = ImportOptions { genome, features };
+                let overwrite = overwrite.into();
+                Job::Convert(Convert { src, dst, overwrite, modality, options })
+            }
             Command::Data(Data::Show { file }) => Job::ShowData { file },
             Command::Setup(s) => Job::Setup(Setup {
                 model: s.model,
                 file: s.file,
+                backed: backing(s.backed),
                 setup: parsed.setup,
                 fields: s.fields.field,
             }),
             Command::Train(t) => Job::Train(Train {
                 model: t.model,
                 file: t.file,
+                backed: backing(t.backed),
                 out: t.out,
                 overwrite: t.overwrite.into(),
                 keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
@@ -235,6 +266,7 @@ impl Plan {
                 dir: q.dir,
                 method: q.method,
                 adata: q.adata,
+                backed: backing(q.backed),
                 output: Output::of(&q.out)?,
                 overwrite: q.overwrite.into(),
                 args: parsed.query,
@@ -244,4 +276,8 @@ impl Plan {
         let Global { plugin_dir, device, threads, seed, .. } = global;
         Ok(Self { job, plugin_dirs: plugin_dir, settings: Settings { seed, device, threads }, ui })
     }
+}
+
+fn backing(on_disk: bool) -> Backing {
+    if on_disk { Backing::Disk } else { Backing::Memory }
 }

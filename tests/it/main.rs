@@ -5,6 +5,7 @@
 mod abi;
 mod cli;
 mod expression;
+mod fuzzed;
 mod golden;
 mod tidy;
 mod tutorial;

@@ -20,10 +20,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     for package in workspace.packages_in("framework") {
         process::run(cargo().args(["clippy", "--package", &package.name]).args(DENY_WARNINGS))?;
     }
-    for example in standalone::examples(workspace)? {
-        let mut clippy = example.cargo("clippy");
+    let fuzz = standalone::fuzz(workspace)?;
+    for outside in standalone::examples(workspace)?.iter().chain([&fuzz]) {
+        let mut clippy = outside.cargo("clippy");
         process::run(clippy.arg("--all-targets").args(DENY_WARNINGS))?;
-        let mut format = example.cargo("fmt");
+        let mut format = outside.cargo("fmt");
         process::run(format.arg("--check"))?;
     }
     process::run(cargo().env("RUSTDOCFLAGS", "-D warnings").args([

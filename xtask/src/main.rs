@@ -11,6 +11,7 @@ mod check;
 mod demo;
 mod dist;
 mod files;
+mod fuzz;
 mod licences;
 mod prerequisites;
 mod process;
@@ -34,6 +35,8 @@ enum Command {
     Build(dist::Args),
     /// Format, lints, documentation, dependency licences, and the rules on the source tree.
     Check,
+    /// Feed the readers of files with bytes that nobody wrote.
+    Fuzz(fuzz::Args),
     /// Compare speed with scvi-tools, side by side.
     Bench(bench::Args),
     /// Fetch what plain `cargo build` and `cargo test` need, and nothing else.
@@ -41,6 +44,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::compile() {
+        return code;
+    }
     let Err(error) = run(Command::parse()) else { return ExitCode::SUCCESS };
     let (what, reasons) = (error.to_string(), error.chain().skip(1));
     eprintln!("\nerror: {what}");
@@ -57,6 +63,7 @@ fn run(command: Command) -> Result<()> {
         Command::Test(args) => test::run(&workspace, &args),
         Command::Build(args) => dist::run(&workspace, &args),
         Command::Check => check::run(&workspace),
+        Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Bench(args) => bench::run(&workspace, &args),
         Command::Setup => setup::ensure(&workspace),
     }

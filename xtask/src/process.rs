@@ -1,7 +1,8 @@
 //! Running other programs: said before, checked after.
 
 use std::{
-    process::{Command, Stdio},
+    io::Read,
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -61,12 +62,26 @@ pub struct Cost {
 /// # Errors
 /// When it cannot be started or does not exit with 0.
 pub fn measure(command: &mut Command) -> Result<Cost> {
+    watch(command.stdout(Stdio::null())).map(|(cost, _)| cost)
+}
+
+/// Runs a program to its end, measures it and gives back the little that it printed.
+///
+/// # Errors
+/// When it cannot be started, does not exit with 0 or prints what is no text.
+pub fn measure_output(command: &mut Command) -> Result<(Cost, String)> {
+    let (cost, mut child) = watch(command.stdout(Stdio::piped()))?;
+    let mut text = String::new();
+    if let Some(output) = &mut child.stdout {
+        output.read_to_string(&mut text)?;
+    }
+    Ok((cost, text))
+}
+
+fn watch(command: &mut Command) -> Result<(Cost, Child)> {
     let line = shown(command);
     let start = Instant::now();
-    let mut child = command
-        .stdout(Stdio::null())
-        .spawn()
-        .with_context(|| format!("could not start `{line}`"))?;
+    let mut child = command.spawn().with_context(|| format!("could not start `{line}`"))?;
     let mut memory = 0;
     let status = loop {
         memory = memory.max(peak_memory(child.id()).unwrap_or(0));
@@ -76,7 +91,7 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
         std::thread::sleep(Duration::from_millis(10));
     };
     ensure!(status.success(), "`{line}` failed ({status}); its message is above");
-    Ok(Cost { time: start.elapsed(), memory })
+    Ok((Cost { time: start.elapsed(), memory }, child))
 }
 
 fn peak_memory(process: u32) -> Option<u64> {

@@ -1,18 +1,22 @@
-//! Examples that play a third party: packages outside the workspace.
+//! Packages outside the workspace: examples that play a third party, and what is fuzzed.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result};
 
 use crate::workspace::Workspace;
 
-/// A package in `examples` that is no member of the workspace.
+/// A package that is no member of the workspace.
 pub struct Standalone<'a> {
     workspace: &'a Workspace,
     manifest: PathBuf,
 }
 
-/// All of them, each with the workspace's `Cargo.lock`: equal versions of equal dependencies need not
+/// All examples, each with the workspace's `Cargo.lock`: equal versions of equal dependencies need not
 /// be built twice.
 ///
 /// # Errors
@@ -26,16 +30,29 @@ pub fn examples(workspace: &Workspace) -> Result<Vec<Standalone<'_>>> {
         if is_member || !manifest.exists() {
             continue;
         }
-        let lock = folder.join("Cargo.lock");
-        fs::copy(workspace.root.join("Cargo.lock"), &lock)
-            .with_context(|| format!("{}: could not be written", lock.display()))?;
-        found.push(Standalone { workspace, manifest });
+        found.push(Standalone::new(workspace, &folder)?);
     }
     found.sort_by(|a, b| a.manifest.cmp(&b.manifest));
     Ok(found)
 }
 
-impl Standalone<'_> {
+/// The package of what is fuzzed, with the same lock file. Without instruments it is to be checked
+/// only, because its builds lie where instrumented ones do.
+///
+/// # Errors
+/// When the lock file cannot be written.
+pub fn fuzz(workspace: &Workspace) -> Result<Standalone<'_>> {
+    Standalone::new(workspace, &workspace.root.join("tests/fuzz"))
+}
+
+impl<'a> Standalone<'a> {
+    fn new(workspace: &'a Workspace, folder: &Path) -> Result<Self> {
+        let lock = folder.join("Cargo.lock");
+        fs::copy(workspace.root.join("Cargo.lock"), &lock)
+            .with_context(|| format!("{}: could not be written", lock.display()))?;
+        Ok(Self { workspace, manifest: folder.join("Cargo.toml") })
+    }
+
     /// A command of cargo on the package, which builds where the workspace builds.
     pub fn cargo(&self, verb: &str) -> Command {
         let mut cargo = self.workspace.cargo();

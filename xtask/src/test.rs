@@ -65,7 +65,7 @@ fn reference_python(workspace: &Workspace, args: &Args) -> Result<Option<PathBuf
     }
     if let Some(given) = env::var_os("SCVI_TEST_PYTHON") {
         let given = PathBuf::from(given);
-        let needs = "import anndata, awkward, scanpy, h5py, hdf5plugin";
+        let needs = "import anndata, awkward, scanpy, h5py, hdf5plugin, loompy, mudata";
         process::output(Command::new(&given).args(["-c", needs]))?;
         return Ok(Some(given));
     }

@@ -8,13 +8,13 @@ use hdf5::{
 use scvi_framework::anndata::{Dense, Element, Number, Scalar, Strings, Values};
 
 use crate::{
-    error::Result,
-    ffi,
+    error::{Error, Result},
+    ffi, heap,
     node::{At, descriptor, unreadable},
 };
 
 /// Sizes from which on a file must hold a plausible number of bytes for what it declares.
-const LARGE: usize = 256 << 20;
+const LARGE: usize = 32 << 20;
 /// More than any compressor reaches on real data.
 const MAX_RATIO: usize = 1 << 14;
 
@@ -47,6 +47,7 @@ pub fn strings(container: &Container, at: &At) -> Result<Option<Strings>> {
     let (offsets, bytes) = match kind {
         Td::VarLenAscii | Td::VarLenUnicode => {
             claim(container, at, size_of::<usize>())?;
+            claim_strings(container, &kind, at)?;
             ffi::strings(container, &datatype).map_err(failed)?
         }
         Td::FixedAscii(size) | Td::FixedUnicode(size) => {
@@ -89,19 +90,44 @@ pub fn end_to_end(bytes: &[u8], size: usize) -> (Vec<u64>, Vec<u8>) {
     (offsets, text)
 }
 
-/// Refuses sizes that the file cannot mean, before memory is asked for.
+/// Refuses what would take more memory than the file can mean, before it is asked for. `size` is
+/// that of one value in memory.
 pub fn claim(container: &Container, at: &At, size: usize) -> Result<()> {
-    let n = container.shape().iter().try_fold(size, |n, &axis| n.checked_mul(axis));
-    let stored = container.storage_size() as usize;
-    let plausible = |n: usize| n < LARGE || n / MAX_RATIO <= stored;
+    let n = plausible(container, at, size)?;
     let mut probe: Vec<u8> = Vec::new();
-    match n {
-        Some(n) if plausible(n) && probe.try_reserve_exact(n).is_ok() => Ok(()),
-        _ => Err(at.invalid(
-            "an array that fits the file and the memory",
-            format!("shape {:?} of {size} bytes each in {stored} stored bytes", container.shape()),
-        )),
+    match at.charge(n) && probe.try_reserve_exact(n).is_ok() {
+        true => Ok(()),
+        false => Err(too_large(container, at, size)),
     }
+}
+
+/// Refuses strings that are longer than the file.
+pub fn claim_strings(container: &Container, kind: &Td, at: &At) -> Result<()> {
+    match heap::absurd_length(container, kind, &at.path()) {
+        Some(length) => Err(at.damaged(heap::beyond(length))),
+        None => Ok(()),
+    }
+}
+
+/// The bytes that all values take; refused when they, or those of a chunk, which HDF5 holds in
+/// memory, cannot be meant.
+pub fn plausible(container: &Container, at: &At, size: usize) -> Result<usize> {
+    let bytes = |axes: &[usize]| axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis));
+    let stored = container.storage_size() as usize;
+    let fits = |n: &usize| *n < LARGE || n / MAX_RATIO <= stored;
+    let chunk = container.as_dataset().ok().and_then(|dataset| dataset.chunk());
+    match (bytes(&container.shape()).filter(fits), bytes(&chunk.unwrap_or_default()).filter(fits)) {
+        (Some(n), Some(_)) => Ok(n),
+        _ => Err(too_large(container, at, size)),
+    }
+}
+
+fn too_large(container: &Container, at: &At, size: usize) -> Error {
+    let (shape, stored) = (container.shape(), container.storage_size());
+    at.invalid(
+        "an array that fits the file and the memory",
+        format!("shape {shape:?} of {size} bytes each in {stored} stored bytes"),
+    )
 }
 
 fn typed<T: Number + H5Type>(container: &Container, at: &At) -> Result<Values> {

@@ -15,7 +15,7 @@ use crate::{
     node::{At, Node, descriptor, unreadable},
 };
 
-/// A dense or row-compressed matrix in an open file.
+/// A matrix in an open file.
 #[derive(Debug)]
 pub struct OnDisk {
     /// The matrix in its file.
@@ -28,14 +28,23 @@ pub struct OnDisk {
 #[derive(Debug)]
 enum Layout {
     Dense(Dataset),
-    Csr { starts: Buffer<i64>, width: DType, data: Dataset, indices: Dataset },
+    Csr {
+        starts: Buffer<i64>,
+        width: DType,
+        data: Dataset,
+        indices: Dataset,
+    },
+    /// Whose rows nobody can have; it can still be copied as it is.
+    Csc,
 }
 
 /// The matrix at `node`, left there; `None` when it cannot be read by rows.
 pub fn open(node: &Node) -> Result<Option<Element>> {
     let found = match node.attr_string("encoding-type")?.as_str() {
         "csr_matrix" => csr(node, "shape")?,
+        "csc_matrix" => csc(node, "shape")?,
         "" if node.attr_string("h5sparse_format")? == "csr" => csr(node, "h5sparse_shape")?,
+        "" if node.attr_string("h5sparse_format")? == "csc" => csc(node, "h5sparse_shape")?,
         "" | "array" if node.dataset().is_ok() => dense(node)?,
         _ => None,
     };
@@ -63,6 +72,7 @@ impl Backed for OnDisk {
         let on_disk = |e: crate::Error| CoreError::OnDisk { reason: e.to_string() };
         let n = rows.len();
         match &self.layout {
+            Layout::Csc => Err(on_disk(self.node.at.by_column())),
             Layout::Dense(dataset) => {
                 let values = slab(dataset, self.dtype, rows, &self.node.at).map_err(on_disk)?;
                 Ok(Element::Dense(Dense { shape: vec![n, n_cols], values }))
@@ -96,14 +106,23 @@ fn dense(node: &Node) -> Result<Option<OnDisk>> {
     let (Some(dtype), &[n, m]) = (number(&dataset, &node.at)?, &dataset.shape()[..]) else {
         return Ok(None);
     };
+    array::plausible(&dataset, &node.at, dtype.size())?;
     let layout = Layout::Dense(dataset);
     Ok(Some(OnDisk { node: node.clone(), shape: [n, m], dtype, layout }))
+}
+
+fn csc(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
+    let (shape, data) = (node.attr_shape(shape)?, node.get("data")?);
+    let Some(dtype) = number(data.dataset()?, &data.at)? else { return Ok(None) };
+    Ok(Some(OnDisk { node: node.clone(), shape, dtype, layout: Layout::Csc }))
 }
 
 fn csr(node: &Node, shape: &str) -> Result<Option<OnDisk>> {
     let shape = node.attr_shape(shape)?;
     let (data, indices, indptr) = (node.get("data")?, node.get("indices")?, node.get("indptr")?);
     let Some(dtype) = number(data.dataset()?, &data.at)? else { return Ok(None) };
+    array::plausible(data.dataset()?, &data.at, dtype.size())?;
+    array::plausible(indices.dataset()?, &indices.at, DType::Int64.size())?;
     let (data, indices) = (data.dataset()?.clone(), indices.dataset()?.clone());
     let (width, starts) =
         match array::numbers(indptr.dataset()?, &indptr.at)?.map(encoding::position) {
@@ -202,6 +221,17 @@ fn slab(dataset: &Dataset, dtype: DType, rows: Range<usize>, at: &At) -> Result<
         Ok(read.into_raw_vec_and_offset().0.into())
     }
     with_type!(dtype, T => read::<T>(dataset, rows)).map_err(|e| unreadable(dataset, at, e))
+}
+
+/// Some columns of a dense matrix, in C order; `None` when it holds no numbers.
+pub fn columns(dataset: &Dataset, columns: Range<usize>, at: &At) -> Result<Option<Values>> {
+    fn read<T: Number + H5Type>(dataset: &Dataset, part: Range<usize>) -> hdf5::Result<Values> {
+        let read = dataset.read_slice_2d::<T, _>((.., part))?;
+        Ok(read.into_raw_vec_and_offset().0.into())
+    }
+    let Some(dtype) = number(dataset, at)? else { return Ok(None) };
+    let values = with_type!(dtype, T => read::<T>(dataset, columns));
+    values.map(Some).map_err(|e| unreadable(dataset, at, e))
 }
 
 fn run(dataset: &Dataset, dtype: DType, part: Range<usize>, at: &At) -> Result<Values> {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::import::Source;
+
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -44,6 +46,88 @@ pub enum Error {
         /// What AnnData files have.
         expected: String,
         /// What this file has.
+        found: String,
+    },
+    /// Nothing that can be read as a data set.
+    #[error(
+        "{}: not a data set of a known kind: expected .h5ad, .h5mu, 10x .h5, .loom, or a 10x folder \
+         with matrix.mtx, found {found}",
+        path.display()
+    )]
+    UnknownKind {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// A file or folder of 10x or loom lacks what makes it one.
+    #[error(
+        "{}: {} that is not complete: `{place}` has no {} (found {found}); use the one that {} wrote, \
+         before anything was taken out of it",
+        path.display(),
+        kind.name(),
+        missing.join(", no "),
+        kind.writer()
+    )]
+    Incomplete {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it should be.
+        kind: Source,
+        /// Where something is missing.
+        place: String,
+        /// What is missing.
+        missing: Vec<String>,
+        /// What is there.
+        found: String,
+    },
+    /// A folder holds the matrices of several samples.
+    #[error(
+        "{}: several matrices: {}; name the one that is meant",
+        path.display(),
+        found.join(", ")
+    )]
+    SeveralMatrices {
+        /// The folder.
+        path: PathBuf,
+        /// File names.
+        found: Vec<String>,
+    },
+    /// A file holds several genomes, or not the one asked for.
+    #[error(
+        "{}: {}; choose one of {} with --genome",
+        path.display(),
+        asked.as_ref().map_or("several genomes".into(), |name| format!("no genome `{name}`")),
+        found.join(", ")
+    )]
+    Genome {
+        /// The file.
+        path: PathBuf,
+        /// The genome asked for.
+        asked: Option<String>,
+        /// Those that are there.
+        found: Vec<String>,
+    },
+    /// No feature is of the kind asked for.
+    #[error("{}: no feature is of type `{wanted}`; found {}", path.display(), found.join(", "))]
+    NoFeature {
+        /// The file.
+        path: PathBuf,
+        /// The type asked for.
+        wanted: &'static str,
+        /// The types that are there.
+        found: Vec<String>,
+    },
+    /// A line of a text file is not as it should be.
+    #[error("{}: line {line}: expected {expected}, found {found}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its number, from 1.
+        line: usize,
+        /// What should be there.
+        expected: String,
+        /// What is there.
         found: String,
     },
     /// The file is cut off or its bytes have changed.
@@ -98,6 +182,18 @@ pub enum Error {
         expected: String,
         /// What is there.
         found: String,
+    },
+    /// Rows are asked of a matrix that is stored column by column.
+    #[error(
+        "{}: `{element}` is stored by column (CSC), so that its rows cannot be read one by one; read \
+         it into memory, or rewrite the file in Python with `adata.X = adata.X.tocsr()`",
+        path.display()
+    )]
+    ByColumn {
+        /// The file.
+        path: PathBuf,
+        /// The element.
+        element: String,
     },
     /// An element cannot be written.
     #[error("{}: `{element}` cannot be written: {reason}", path.display())]

@@ -96,6 +96,8 @@ pub fn register_zstd() {
 
 /// The number under which zstd is known to HDF5.
 const ZSTD: i32 = 32015;
+/// Binary logarithm of a ratio that zstd does not reach on a chunk.
+const MAX_ZSTD_RATIO: u32 = 16;
 
 unsafe fn read_into(container: &Container, memory: &Datatype, buffer: *mut c_void) -> Result<()> {
     let (id, memory) = (container.id(), memory.id());
@@ -137,6 +139,9 @@ unsafe extern "C" fn unzstd(
     unsafe {
         let packed = slice::from_raw_parts((*buffer).cast::<u8>(), n_bytes);
         let Ok(Some(size)) = zstd_safe::get_frame_content_size(packed) else { return 0 };
+        if size >> MAX_ZSTD_RATIO > packed.len() as u64 {
+            return 0; // nobody means that, and it would be allocated
+        }
         let size = size as usize;
         let unpacked = H5allocate_memory(size, 1);
         if unpacked.is_null() {

@@ -3,23 +3,118 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, BufReader, Read, Seek, SeekFrom},
+    path::Path,
 };
+
+use hdf5::{Container, types::TypeDescriptor as Td};
+
+use crate::open;
 
 /// Larger files are not checked: it would take longer than reading them.
 const MAX_SIZE: u64 = 256 << 20;
 const SIGNATURE: &[u8] = b"GCOL\x01\0\0\0";
 const HEADER: usize = 16;
+/// A string in a dataset: its length, the address of a heap, its number in there.
+const REFERENCE: usize = 4 + 8 + 4;
 
-/// Where in the file a damaged heap of strings begins, if there is one.
-pub fn damaged(file: &mut File) -> io::Result<Option<usize>> {
+/// What is wrong with the places where strings are kept, if anything.
+pub fn damaged(file: &mut File) -> io::Result<Option<String>> {
     if file.metadata()?.len() > MAX_SIZE {
         return Ok(None);
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    let mut starts = (0..bytes.len()).step_by(8).filter(|&i| bytes[i..].starts_with(SIGNATURE));
-    Ok(starts.find(|&i| heap(&bytes[i..]).is_some_and(|heap| !is_sound(heap))))
+    if !has_usual_sizes(&bytes) {
+        return Ok(Some("addresses and lengths are not of 8 bytes".into()));
+    }
+    // At any place: damage elsewhere may lead HDF5 anywhere.
+    let heaps: Vec<usize> = memchr::memmem::find_iter(&bytes, SIGNATURE).collect();
+    let is_broken = |&&i: &&usize| heap(&bytes[i..]).is_some_and(|heap| !is_sound(heap));
+    if let Some(at) = heaps.iter().find(is_broken) {
+        return Ok(Some(format!("the heap of strings at byte {at} is broken")));
+    }
+    Ok(absurd_reference(&bytes, &heaps).map(beyond))
+}
+
+/// What is said of a string longer than the file.
+pub fn beyond(length: u32) -> String {
+    format!("a string of {length} bytes is beyond the file")
+}
+
+/// The length in a reference, wherever it stands, to one of the heaps, if it is longer than the file:
+/// HDF5 asks for so much memory before it looks into the heap.
+fn absurd_reference(bytes: &[u8], heaps: &[usize]) -> Option<u32> {
+    let start = superblock(bytes)?;
+    let is_heap = |address: u64| {
+        let at = usize::try_from(address).ok().and_then(|address| address.checked_add(start));
+        at.is_some_and(|at| heaps.binary_search(&at).is_ok())
+    };
+    bytes.windows(REFERENCE).find_map(|reference| {
+        let address = u64::from_le_bytes(reference[4..12].try_into().ok()?);
+        let length = u32::from_le_bytes(reference[..4].try_into().ok()?);
+        let is_absurd = address < bytes.len() as u64 && length as usize > bytes.len();
+        (is_absurd && is_heap(address)).then_some(length)
+    })
+}
+
+/// Where the HDF5 in a file begins; text may stand before it.
+fn superblock(bytes: &[u8]) -> Option<usize> {
+    let places = std::iter::once(0).chain((9..).map(|power| 1 << power));
+    let mut places = places.take_while(|&at| at < bytes.len());
+    places.find(|&at| bytes[at..].starts_with(open::SIGNATURE))
+}
+
+/// Whether addresses and lengths take 8 bytes, as in all files but of those who ask for others; true
+/// where nothing says so.
+fn has_usual_sizes(bytes: &[u8]) -> bool {
+    let Some(start) = superblock(bytes) else { return true };
+    let at = match bytes.get(start + open::SIGNATURE.len()) {
+        Some(0 | 1) => start + 13,
+        _ => start + 9,
+    };
+    bytes.get(at..at + 2).is_none_or(|sizes| sizes == [8, 8])
+}
+
+/// The length of a string that is longer than the file, if there is one among those that values of
+/// this kind in `container` refer to: HDF5 asks for so much memory before it looks for the string.
+/// Seen are datasets in one piece, as Python writes them.
+pub fn absurd_length(container: &Container, kind: &Td, path: &Path) -> Option<u32> {
+    let (record, places) = references(kind);
+    let n = container.size();
+    let is_packed = container.storage_size() == record.checked_mul(n)? as u64;
+    let start = container.as_dataset().ok()?.offset()?;
+    let mut file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(start)).ok()?;
+    let (mut records, mut bytes) = (BufReader::new(file), vec![0; record]);
+    for _ in 0..if is_packed { n } else { 0 } {
+        records.read_exact(&mut bytes).ok()?;
+        for &place in &places {
+            let claimed = u32::from_le_bytes(bytes.get(place..place + 4)?.try_into().ok()?);
+            if u64::from(claimed) > length {
+                return Some(claimed);
+            }
+        }
+    }
+    None
+}
+
+/// How long a value is in the file, and where in it are references to strings. In memory, of which
+/// `kind` speaks, a reference is a pointer; in the file it is longer, and what follows stands later.
+fn references(kind: &Td) -> (usize, Vec<usize>) {
+    let is_reference = |kind: &Td| matches!(kind, Td::VarLenAscii | Td::VarLenUnicode);
+    let Td::Compound(compound) = kind else { return (REFERENCE, vec![0]) };
+    let mut strings: Vec<usize> = compound
+        .fields
+        .iter()
+        .filter(|field| is_reference(&field.ty))
+        .map(|field| field.offset)
+        .collect();
+    strings.sort_unstable();
+    let longer = REFERENCE - size_of::<usize>();
+    let record = compound.size + longer * strings.len();
+    (record, strings.iter().enumerate().map(|(i, offset)| offset + longer * i).collect())
 }
 
 /// The whole heap that `bytes` begin with; `None` when it does not fit there, which HDF5 notices.

@@ -50,19 +50,18 @@ pub fn table(node: &Node) -> Result<DataFrame> {
 /// The fields of a structured array: `[n]` or, where a field is an array itself, `[n, m]`.
 pub fn fields(node: &Node) -> Result<Mapping> {
     let dataset = node.dataset()?;
-    let (Some(Td::Compound(compound)), &[n]) =
-        (descriptor(dataset, &node.at)?, &dataset.shape()[..])
-    else {
-        return Err(node.at.invalid("a structured array of one axis", "another array"));
-    };
+    let other = || node.at.invalid("a structured array of one axis", "another array");
+    let kind = descriptor(dataset, &node.at)?.ok_or_else(other)?;
+    let (Td::Compound(compound), &[n]) = (&kind, &dataset.shape()[..]) else { return Err(other()) };
     array::claim(dataset, &node.at, compound.size)?;
-    let fields = compound.fields.into_iter().map(|f| {
+    array::claim_strings(dataset, &kind, &node.at)?;
+    let fields = compound.fields.iter().map(|f| {
         if std::str::from_utf8(f.name.as_bytes()).is_err() {
             return Err(node.at.invalid("UTF-8 names of fields", "others")); // HDF5 does not check
         }
         let at = node.at.child(&f.name);
         let values = field(dataset, &f.name, &f.ty, n, &at)?;
-        Ok((f.name, values))
+        Ok((f.name.clone(), values))
     });
     fields.collect()
 }

@@ -1,5 +1,6 @@
-//! AnnData to and from `.h5ad` files: everything that anndata 0.5 to 0.12 write, and back without
-//! losing what is not understood.
+//! AnnData to and from `.h5ad` and `.h5mu` files: everything that anndata 0.5 to 0.12 and mudata 0.2
+//! to 0.4 write, and back without losing what is not understood. And from what others write: 10x,
+//! loom.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -22,14 +23,23 @@ mod error;
 mod ffi;
 mod frame;
 mod heap;
+mod import;
 mod legacy;
+mod loom;
+mod matrix_market;
+mod multimodal;
 mod node;
 mod opaque;
+mod open;
 mod read;
+mod stream;
+mod tenx;
 mod write;
 
 pub use error::{Error, Result};
+pub use import::{Features, ImportOptions, Imported, Source, import};
 pub use read::{Backing, ReadOptions, read};
+pub use stream::write_in_blocks;
 pub use write::{Compression, WriteOptions, write};
 
 use scvi_framework::anndata::AnnData;

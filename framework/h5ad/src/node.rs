@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
@@ -13,7 +13,10 @@ use hdf5::{
     filters::Filter,
     types::{TypeDescriptor as Td, VarLenUnicode},
 };
-use scvi_framework::{Error as CoreError, anndata::Strings};
+use scvi_framework::{
+    Error as CoreError,
+    anndata::{Strings, Values},
+};
 
 use crate::{
     array,
@@ -25,10 +28,24 @@ const MAX_DEPTH: usize = 48;
 /// Objects in one file; a file in which groups contain each other has no end.
 const MAX_OBJECTS: usize = 2_000_000;
 
+/// Memory that reading a file may ask for, whatever its size.
+const SMALLEST_BUDGET: u64 = 256 << 20;
+/// Memory that reading a file may ask for, for each of its bytes: gzip reaches no more.
+const BUDGET_PER_BYTE: u64 = 1 << 10;
+
+/// What is known about a file while it is read.
+#[derive(Debug)]
+struct Reading {
+    path: PathBuf,
+    n_objects: AtomicUsize,
+    /// Bytes that may still be asked for.
+    budget: AtomicU64,
+}
+
 /// A place in a file, for messages.
 #[derive(Clone, Debug)]
 pub struct At {
-    file: Arc<(PathBuf, AtomicUsize)>,
+    file: Arc<Reading>,
     /// Names from the root, separated by `/`.
     pub element: String,
 }
@@ -36,12 +53,22 @@ pub struct At {
 impl At {
     /// The root of the file at `path`.
     pub fn root(path: &Path) -> Self {
-        Self { file: Arc::new((path.to_owned(), AtomicUsize::new(0))), element: String::new() }
+        let length = std::fs::metadata(path).map_or(0, |file| file.len());
+        let budget = length.saturating_mul(BUDGET_PER_BYTE).saturating_add(SMALLEST_BUDGET);
+        let file = Reading { path: path.into(), n_objects: 0.into(), budget: budget.into() };
+        Self { file: Arc::new(file), element: String::new() }
+    }
+
+    /// Takes `n` bytes off what reading the file may ask for; false when so many are not left.
+    pub fn charge(&self, n: usize) -> bool {
+        let take = |left: u64| left.checked_sub(n as u64);
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        self.file.budget.fetch_update(set, fetch, take).is_ok()
     }
 
     /// The file.
     pub fn path(&self) -> PathBuf {
-        self.file.0.clone()
+        self.file.path.clone()
     }
 
     /// The place called `name` in this place.
@@ -66,6 +93,11 @@ impl At {
         Error::Shape { path: self.path(), element: self.shown(), expected, found }
     }
 
+    /// What is stored by column, and asked for rows.
+    pub fn by_column(&self) -> Error {
+        Error::ByColumn { path: self.path(), element: self.shown() }
+    }
+
     /// What the data set's own checks refused.
     pub fn refused(&self, error: CoreError) -> Error {
         match error {
@@ -77,13 +109,14 @@ impl At {
         }
     }
 
-    fn shown(&self) -> String {
+    /// The place, for messages.
+    pub fn shown(&self) -> String {
         self.element.strip_prefix('/').unwrap_or("/").to_owned()
     }
 
     fn enter(&self) -> Result<()> {
         let depth = self.element.matches('/').count();
-        let n_objects = self.file.1.fetch_add(1, Ordering::Relaxed);
+        let n_objects = self.file.n_objects.fetch_add(1, Ordering::Relaxed);
         if depth > MAX_DEPTH || n_objects > MAX_OBJECTS {
             return Err(self.invalid(
                 format!("at most {MAX_DEPTH} nested groups and {MAX_OBJECTS} objects"),
@@ -241,11 +274,16 @@ impl Node {
         }
     }
 
+    /// The one number in attribute `name`, if there is one.
+    pub fn attr_number(&self, name: &str) -> Result<Option<Values>> {
+        let Some(attribute) = self.attr(name)? else { return Ok(None) };
+        let values = array::numbers(&attribute, &self.at.child(&format!("@{name}")))?;
+        Ok(values.filter(|values| values.len() == 1))
+    }
+
     /// The truth in attribute `name`; false when there is none.
     pub fn attr_flag(&self, name: &str) -> Result<bool> {
-        let Some(attribute) = self.attr(name)? else { return Ok(false) };
-        let values = array::numbers(&attribute, &self.at.child(&format!("@{name}")))?;
-        Ok(values.is_some_and(|v| !v.is_empty() && v.get_f64(0) != 0.0))
+        Ok(self.attr_number(name)?.is_some_and(|v| v.get_f64(0) != 0.0))
     }
 }
 

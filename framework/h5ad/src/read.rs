@@ -1,12 +1,7 @@
 //! From a file to a data set.
 
-use std::{
-    fs,
-    io::{Read, Seek},
-    path::Path,
-};
+use std::path::Path;
 
-use hdf5::File;
 use scvi_framework::anndata::{
     AnnData, Categorical, DType, DataFrame, Dense, Element, Mapping, Nullable, Raw, Slot, Strings,
 };
@@ -14,9 +9,9 @@ use scvi_framework::anndata::{
 use crate::{
     backed, encoding,
     error::{Error, Result},
-    ffi, frame, heap, legacy,
-    node::{At, Node, Object},
-    opaque,
+    frame, legacy, multimodal,
+    node::{At, Node},
+    opaque, open,
 };
 
 /// Where the matrices of a data set are kept.
@@ -25,8 +20,8 @@ pub enum Backing {
     /// Everything is read at once.
     #[default]
     Memory,
-    /// X and layers stay in the file and are read by row ranges; what cannot be read so (matrices
-    /// compressed by column) is read at once.
+    /// X and layers stay in the file and are read by row ranges. Matrices stored by column stay there
+    /// too, and refuse to give rows.
     Disk,
 }
 
@@ -37,39 +32,42 @@ pub struct ReadOptions {
     pub backed: Backing,
 }
 
-const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 const MAPPINGS: [Slot; 5] = [Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Layers];
 const KNOWN: [&str; 13] = [
     "X", "obs", "var", "obsm", "varm", "obsp", "varp", "layers", "uns", "raw", "raw.X", "raw.var",
     "raw.varm",
 ];
 
-/// Reads the data set in the `.h5ad` file at `path`.
+/// Reads the data set in the `.h5ad` or `.h5mu` file at `path`; one of several modalities has them
+/// under [`AnnData::modalities`].
 ///
 /// # Errors
-/// Says what the file is when it is no `.h5ad`, what is damaged, what has the wrong shape, which
+/// Says what the file is when it is neither, what is damaged, what has the wrong shape, which
 /// compression is not supported.
 pub fn read(path: &Path, options: ReadOptions) -> Result<AnnData> {
-    ffi::register_zstd();
-    let file = open(path)?;
-    let at = At::root(path);
-    let group = file.group("/").map_err(|e| at.damaged(e))?;
-    let root = Node { object: Object::Group(group), at };
-    let names = anndata_members(&root)?;
+    let root = open::root(path)?;
+    if multimodal::is_here(&root)? {
+        return multimodal::read(&root, options.backed);
+    }
+    data_set(&root, "anndata", options.backed)
+}
 
+/// Reads a data set that lies in a group and says that it is of this kind, or says nothing.
+pub fn data_set(root: &Node, kind: &str, backing: Backing) -> Result<AnnData> {
+    let names = anndata_members(root, kind)?;
     let (obs, var) = (root.get("obs")?, root.get("var")?);
     let is_legacy = obs.dataset().is_ok();
     let (mut obs, mut var) = (named(frame::table(&obs)?), named(frame::table(&var)?));
-    let mut uns = members(&root, "uns")?;
+    let mut uns = members(root, "uns")?;
     if is_legacy {
-        legacy::recategorise(&root, &mut uns, [&mut obs, &mut var])?;
+        legacy::recategorise(root, &mut uns, [&mut obs, &mut var])?;
     }
     let mut adata = AnnData::new(obs, var);
     let mut put = |slot: Slot, key: &str, element: Element, at: At| {
         adata.set(slot, key, element).map_err(|e| at.refused(e))
     };
     if let Some(x) = root.find("X")? {
-        match matrix(&x, options.backed)? {
+        match matrix(&x, backing)? {
             Element::Null => {}
             element => put(Slot::X, "X", element, x.at)?,
         }
@@ -77,8 +75,8 @@ pub fn read(path: &Path, options: ReadOptions) -> Result<AnnData> {
     for slot in MAPPINGS {
         let place = root.at.child(slot.name());
         let elements = match slot {
-            Slot::Layers => layers(&root, options.backed)?,
-            _ => members(&root, slot.name())?,
+            Slot::Layers => layers(root, backing)?,
+            _ => members(root, slot.name())?,
         };
         for (key, element) in elements {
             put(slot, &key, element, place.child(&key))?;
@@ -88,7 +86,7 @@ pub fn read(path: &Path, options: ReadOptions) -> Result<AnnData> {
         put(Slot::Uns, &key, element, root.at.child("uns").child(&key))?;
     }
     let n_obs = adata.n_obs();
-    adata.set_raw(raw(&root, n_obs)?);
+    adata.set_raw(raw(root, n_obs)?);
     for name in names.iter().filter(|n| !KNOWN.contains(&n.as_str())) {
         adata.extra_mut().insert(name.clone(), opaque::keep(&root.get(name)?)?);
     }
@@ -96,42 +94,7 @@ pub fn read(path: &Path, options: ReadOptions) -> Result<AnnData> {
     Ok(adata)
 }
 
-fn open(path: &Path) -> Result<File> {
-    let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
-    let mut start = Vec::new();
-    let mut file = fs::File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::NoFile { path: path.to_owned() },
-        _ => io("open")(source),
-    })?;
-    file.by_ref().take(4096).read_to_end(&mut start).map_err(io("read"))?;
-    file.rewind().map_err(io("read"))?;
-    if let Some(at) = heap::damaged(&mut file).map_err(io("read"))? {
-        return Err(At::root(path).damaged(format!("the heap of strings at byte {at} is broken")));
-    }
-    File::open(path).map_err(|error| {
-        let signed = [0, 512, 1024, 2048]
-            .iter()
-            .any(|&o| start[o.min(start.len())..].starts_with(SIGNATURE));
-        match signed {
-            true => At::root(path).damaged(error),
-            false => Error::NotHdf5 { path: path.to_owned(), found: begins(&start) },
-        }
-    })
-}
-
-fn begins(start: &[u8]) -> String {
-    match start {
-        [] => "an empty file".into(),
-        [0x1f, 0x8b, ..] => "a gzip-compressed file (unpack it first)".into(),
-        [b'P', b'K', ..] => "a zip archive (unpack it first)".into(),
-        _ if start.is_ascii() => {
-            format!("text: {:?}", String::from_utf8_lossy(&start[..start.len().min(40)]))
-        }
-        _ => format!("bytes {:02x?}", &start[..start.len().min(8)]),
-    }
-}
-
-fn anndata_members(root: &Node) -> Result<Vec<String>> {
+fn anndata_members(root: &Node, expected: &str) -> Result<Vec<String>> {
     let kind = root.attr_string("encoding-type")?;
     let names = root.names()?;
     let wrong = |expected: &str, found| Error::NotAnnData {
@@ -139,8 +102,8 @@ fn anndata_members(root: &Node) -> Result<Vec<String>> {
         expected: expected.into(),
         found,
     };
-    if !["", "anndata"].contains(&kind.as_str()) {
-        return Err(wrong("encoding-type `anndata`", format!("`{kind}`")));
+    if !["", expected].contains(&kind.as_str()) {
+        return Err(wrong(&format!("encoding-type `{expected}`"), format!("`{kind}`")));
     }
     if !["obs", "var"].iter().all(|needed| names.iter().any(|n| n == needed)) {
         let found = if names.is_empty() { "nothing".into() } else { names.join(", ") };
@@ -206,7 +169,9 @@ fn raw(root: &Node, n_obs: usize) -> Result<Option<Raw>> {
 
 /// Names of cells and genes are strings, whatever the file holds them as.
 fn named(mut table: DataFrame) -> DataFrame {
-    if let Some(names) = strings(&table.index) {
+    if table.names().is_none()
+        && let Some(names) = strings(&table.index)
+    {
         table.index = Box::new(Element::Strings(names));
     }
     table

@@ -1,12 +1,16 @@
 //! From a data set to a file, as anndata 0.12 writes it.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::Path,
+};
 
 use hdf5::{Extents, File, Group, H5Type, Location, types::VarLenUnicode};
 use scvi_framework::{
     anndata::{
-        AnnData, Backed, Categorical, DataFrame, Dense, Element, Mapping, Nullable, Opaque, Raw,
-        Scalar, Slot, Sparse, SparseFormat, Strings, Values,
+        AXIS, AnnData, Backed, Categorical, DataFrame, Dense, Element, Mapping, Nullable, Opaque,
+        Raw, Scalar, Slot, Sparse, SparseFormat, Strings, Values,
     },
     with_values,
 };
@@ -14,7 +18,7 @@ use scvi_framework::{
 use crate::{
     backed::OnDisk,
     error::{Error, Result},
-    ffi,
+    ffi, multimodal,
     node::{At, plain, vlen},
     opaque::Kept,
 };
@@ -38,11 +42,29 @@ pub struct WriteOptions {
     pub compression: Compression,
 }
 
-/// Writes a data set to `path`: the whole file, or on failure none of it, an older file left alone.
+/// Writes a data set to `path`, one of several modalities as `.h5mu`: the whole file, or on failure
+/// none of it, an older file left alone.
 ///
 /// # Errors
 /// When the folder cannot be written, the disk is full, or HDF5 cannot hold an element.
 pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> {
+    let writer = Writer { compression: options.compression };
+    match adata.modalities().is_empty() {
+        true => whole(path, &[], |file, root| writer.data_set(file, adata, root)),
+        false => {
+            let header = multimodal::header();
+            whole(path, &header, |file, root| writer.multimodal(file, adata, root))
+        }
+    }
+}
+
+/// Has `fill` write a new file beside `path`, which it replaces once it is complete. `header` is what
+/// stands before the HDF5: nothing, or 512 bytes.
+pub fn whole(
+    path: &Path,
+    header: &[u8],
+    fill: impl FnOnce(&File, &At) -> Result<()>,
+) -> Result<()> {
     ffi::register_zstd();
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
     let folder = match path.parent() {
@@ -62,10 +84,13 @@ pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> 
     }
     let part = builder.tempfile_in(folder).map_err(io("create"))?;
     let root = At::root(path);
-    let file = File::create(part.path()).map_err(|e| wrong(&root, e))?;
-    let written = Writer { compression: options.compression }.data_set(&file, adata, &root);
+    let mut builder = File::with_options();
+    builder.with_fcpl(|properties| properties.userblock(header.len() as u64));
+    let file = builder.create(part.path()).map_err(|e| wrong(&root, e))?;
+    let written = fill(&file, &root);
     let closed = file.flush().and_then(|()| file.close());
     written.and(closed.map_err(|e| wrong(&root, e)))?;
+    part.as_file().write_all(header).map_err(io("write"))?;
     part.as_file().sync_all().map_err(io("write"))?;
     part.persist(path).map_err(|e| io("replace")(e.error))?;
     #[cfg(unix)]
@@ -73,16 +98,24 @@ pub fn write(path: &Path, adata: &AnnData, options: WriteOptions) -> Result<()> 
     Ok(())
 }
 
-struct Writer {
-    compression: Compression,
+/// Puts elements into a file.
+pub struct Writer {
+    /// How arrays are compressed.
+    pub compression: Compression,
 }
 
 /// Chunks of compressed arrays hold about as many bytes.
 const CHUNK: usize = 1 << 20;
 
 impl Writer {
-    fn data_set(&self, file: &File, adata: &AnnData, root: &At) -> Result<()> {
-        encoded(file, "anndata", "0.1.0", root)?;
+    /// Writes a data set into a group of its own.
+    pub fn data_set(&self, group: &Group, adata: &AnnData, at: &At) -> Result<()> {
+        encoded(group, "anndata", "0.1.0", at)?;
+        self.contents(group, adata, at)
+    }
+
+    /// Writes all elements of a data set, its modalities aside.
+    pub fn contents(&self, file: &Group, adata: &AnnData, root: &At) -> Result<()> {
         if let Some(x) = adata.x() {
             self.element(file, "X", x, root)?;
         }
@@ -91,11 +124,13 @@ impl Writer {
         }
         self.table(file, "obs", adata.obs(), root)?;
         self.table(file, "var", adata.var(), root)?;
-        for slot in [Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Layers, Slot::Uns] {
+        let is_multimodal = !adata.modalities().is_empty(); // and so without layers
+        let slots = [Slot::Obsm, Slot::Varm, Slot::Obsp, Slot::Varp, Slot::Layers, Slot::Uns];
+        for slot in slots.into_iter().filter(|slot| !(is_multimodal && *slot == Slot::Layers)) {
             let empty = Mapping::new();
             self.mapping(file, slot.name(), adata.mapping(slot).unwrap_or(&empty), root)?;
         }
-        for (name, element) in adata.extra() {
+        for (name, element) in adata.extra().iter().filter(|(name, _)| *name != AXIS) {
             self.element(file, name, element, root)?;
         }
         Ok(())
@@ -127,7 +162,8 @@ impl Writer {
         }
     }
 
-    fn mapping(&self, parent: &Group, name: &str, mapping: &Mapping, at: &At) -> Result<()> {
+    /// Writes named elements as a group.
+    pub fn mapping(&self, parent: &Group, name: &str, mapping: &Mapping, at: &At) -> Result<()> {
         let at = &at.child(name);
         let group = create(parent, name, at)?;
         encoded(&group, "dict", "0.1.0", at)?;
@@ -194,22 +230,16 @@ impl Writer {
 
     fn sparse(&self, parent: &Group, name: &str, sparse: &Sparse, at: &At) -> Result<()> {
         let at = &at.child(name);
-        let group = create(parent, name, at)?;
-        let kind = match sparse.format {
-            SparseFormat::Csr => "csr_matrix",
-            SparseFormat::Csc => "csc_matrix",
-        };
-        encoded(&group, kind, "0.1.0", at)?;
-        let shape = sparse.shape.map(|n| n as i64);
-        let lengths = group.new_attr::<i64>().shape(2).create("shape");
-        lengths.and_then(|a| a.write_raw(&shape)).map_err(|e| wrong(at, e))?;
+        let group = sparse_group(parent, name, sparse.format, sparse.shape, at)?;
         let parts =
             [("data", &sparse.data), ("indices", &sparse.indices), ("indptr", &sparse.indptr)];
-        for (part, v) in parts {
-            let place = at.child(part);
-            with_values!(v, b => self.numbers(&group, part, &[b.len()], b, &place))?;
-        }
-        Ok(())
+        parts.iter().try_for_each(|(part, v)| self.part(&group, part, v, at))
+    }
+
+    /// One of the three arrays of a sparse matrix.
+    pub fn part(&self, matrix: &Group, name: &str, values: &Values, at: &At) -> Result<()> {
+        let at = at.child(name);
+        with_values!(values, b => self.numbers(matrix, name, &[b.len()], b, &at)).map(drop)
     }
 
     fn table(&self, parent: &Group, name: &str, table: &DataFrame, at: &At) -> Result<()> {
@@ -218,10 +248,7 @@ impl Writer {
         encoded(&group, "dataframe", "0.2.0", at)?;
         let index = table.index_name.as_deref().unwrap_or("_index");
         attribute(&group, "_index", &vlen(index).map_err(|e| wrong(at, e))?, at)?;
-        let names = table.columns.keys().map(|name| vlen(name)).collect::<Result<Vec<_>, _>>();
-        let names: Vec<VarLenUnicode> = names.map_err(|e| wrong(at, e))?;
-        let order = group.new_attr::<VarLenUnicode>().shape(names.len()).create("column-order");
-        order.and_then(|a| a.write_raw(&names)).map_err(|e| wrong(at, e))?;
+        strings_attribute(&group, "column-order", table.columns.keys(), at)?;
         if !table.columns.contains_key(index) {
             self.element(&group, index, &table.index, at)?;
         }
@@ -272,6 +299,25 @@ impl Writer {
     }
 }
 
+/// The group of a sparse matrix, which still lacks its three arrays.
+pub fn sparse_group(
+    parent: &Group,
+    name: &str,
+    format: SparseFormat,
+    shape: [usize; 2],
+    at: &At,
+) -> Result<Group> {
+    let group = create(parent, name, at)?;
+    let kind = match format {
+        SparseFormat::Csr => "csr_matrix",
+        SparseFormat::Csc => "csc_matrix",
+    };
+    encoded(&group, kind, "0.1.0", at)?;
+    let lengths = group.new_attr::<i64>().shape(2).create("shape");
+    lengths.and_then(|a| a.write_raw(&shape.map(|n| n as i64))).map_err(|e| wrong(at, e))?;
+    Ok(group)
+}
+
 fn chunk(shape: &[usize], size: usize) -> Vec<usize> {
     let mut budget = (CHUNK / size.max(1)).max(1);
     let mut chunk = vec![1; shape.len()];
@@ -308,7 +354,8 @@ fn null(parent: &Group, name: &str, at: &At) -> Result<()> {
     encoded(&*dataset.map_err(|e| wrong(&at, e))?, "null", "0.1.0", &at)
 }
 
-fn create(parent: &Group, name: &str, at: &At) -> Result<Group> {
+/// Makes a group.
+pub fn create(parent: &Group, name: &str, at: &At) -> Result<Group> {
     check_name(name, at)?;
     parent.create_group(name).map_err(|e| wrong(at, e))
 }
@@ -320,19 +367,35 @@ fn check_name(name: &str, at: &At) -> Result<()> {
     Ok(())
 }
 
-fn encoded(location: &Location, kind: &str, version: &str, at: &At) -> Result<()> {
+/// Says what an object is.
+pub fn encoded(location: &Location, kind: &str, version: &str, at: &At) -> Result<()> {
     for (name, text) in [("encoding-type", kind), ("encoding-version", version)] {
         attribute(location, name, &vlen(text).map_err(|e| wrong(at, e))?, at)?;
     }
     Ok(())
 }
 
-fn attribute<T: H5Type>(location: &Location, name: &str, value: &T, at: &At) -> Result<()> {
+/// Gives an object an attribute of several strings.
+pub fn strings_attribute<'a>(
+    location: &Location,
+    name: &str,
+    values: impl Iterator<Item = &'a String>,
+    at: &At,
+) -> Result<()> {
+    let values = values.map(|value| vlen(value)).collect::<Result<Vec<_>, _>>();
+    let values: Vec<VarLenUnicode> = values.map_err(|e| wrong(at, e))?;
+    let attribute = location.new_attr::<VarLenUnicode>().shape(values.len()).create(name);
+    attribute.and_then(|a| a.write_raw(&values)).map_err(|e| wrong(at, e))
+}
+
+/// Gives an object an attribute of one value.
+pub fn attribute<T: H5Type>(location: &Location, name: &str, value: &T, at: &At) -> Result<()> {
     let attribute = location.new_attr::<T>().create(name);
     attribute.and_then(|a| a.write_scalar(value)).map_err(|e| wrong(at, e))
 }
 
-fn wrong(at: &At, reason: impl ToString) -> Error {
+/// What cannot be written.
+pub fn wrong(at: &At, reason: impl ToString) -> Error {
     let element = at.element.strip_prefix('/').unwrap_or("/").to_owned();
     Error::Write { path: at.path(), element, reason: plain(&reason.to_string()) }
 }

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check_plugin;
+mod convert;
 mod data;
 mod fields;
 mod models;
@@ -32,6 +33,7 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::ShowModel { model } => models::show(session, model, ui),
         Job::ListFields => fields::list(session, ui),
         Job::Simulate(plan) => data::synthetic(plan, settings.seed, ui),
+        Job::Convert(plan) => convert::run(plan, ui),
         Job::ShowData { file } => data::show(file, ui),
         Job::Setup(plan) => setup::run(plan, session, ui),
         Job::Train(plan) => train::run(plan, session, settings, ui),

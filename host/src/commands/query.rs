@@ -31,7 +31,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     }
     let file = folder::data_set(&plan.dir, plan.adata.as_deref())?;
     ui.step(format!("reading {}", file.display()));
-    let mut adata = files::read_h5ad(&file)?;
+    let mut adata = files::read_h5ad(&file, plan.backed)?;
     let model = class.load(saved, &fields, settings)?;
     // The answer goes into the data set as it was read, not as the model registers it.
     let mut answer = plan.output.open(&adata, rows_asked(&plan.args), ui.format)?;

@@ -14,7 +14,7 @@ use crate::{
 pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let class = session.open(&plan.model)?;
     let setup = model::Setup { args: plan.setup.clone(), fields: session.fields(&plan.fields)? };
-    let mut adata = files::read_h5ad(&plan.file)?;
+    let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let registry = class.setup_anndata(&mut adata, &setup)?;
     match ui.format {
         Format::Json => {

@@ -16,6 +16,7 @@ use scvi_framework::{
     serde_json::Value,
     train::Ending,
 };
+use scvi_h5ad::Backing;
 
 use crate::{
     error::HostError,
@@ -181,7 +182,7 @@ fn a_model_is_trained_saved_and_asked() {
     scvi(&["train", "Toy", &data, "--out", &model]).unwrap();
     assert_eq!(folder::data_set(Path::new(&model), None).unwrap(), Path::new(&data));
     scvi(&["query", &model, "get-latent-representation", "--out", &out]).unwrap();
-    let answered = files::read_h5ad(Path::new(&out)).unwrap();
+    let answered = files::read_h5ad(Path::new(&out), Backing::Memory).unwrap();
     answered.get(Slot::Obsm, "X_toy").unwrap();
     assert!(answered.get(Slot::Obs, "_scvi_batch").is_err());
     let again = scvi(&["query", &model, "get-latent-representation", "--out", &out]).unwrap_err();
@@ -211,7 +212,7 @@ fn a_data_set_that_is_gone_is_named() {
 fn what_training_reached_before_it_failed_is_kept() {
     let place = Place::new();
     let (data, model) = (place.at("a.h5ad"), place.at("m"));
-    let mut adata = files::read_h5ad(Path::new(&data)).unwrap();
+    let mut adata = files::read_h5ad(Path::new(&data), Backing::Memory).unwrap();
     let n = adata.n_obs();
     adata.set(Slot::Obs, "bad", Element::vector(vec![true; n])).unwrap();
     files::write_h5ad(Path::new(&data), &adata).unwrap();

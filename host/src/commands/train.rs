@@ -23,7 +23,7 @@ pub fn run(plan: &Train, session: &Session, settings: &Settings, ui: &Ui) -> Res
     let class = session.open(&plan.model)?;
     let setup = Setup { args: plan.setup.clone(), fields: session.fields(&plan.fields)? };
     ui.step(format!("reading {}", plan.file.display()));
-    let mut adata = files::read_h5ad(&plan.file)?;
+    let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let (n, g) = (term::count(adata.n_obs(), "cell"), term::count(adata.n_vars(), "gene"));
     ui.step(format!("{n} × {g}"));
     let mut model = class.create(&mut adata, &setup, &plan.init, settings)?;

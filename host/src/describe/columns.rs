@@ -37,8 +37,8 @@ pub struct Column {
 }
 
 impl Column {
-    /// Counts its groups; `None` for what does not sort cells into at least two groups.
-    pub fn of(name: &str, column: &Element) -> Option<Self> {
+    /// Counts its groups, and calls it by its name behind `prefix`; `None` for what does not sort cells into at least two groups.
+    pub fn of(prefix: &str, name: &str, column: &Element) -> Option<Self> {
         let labels = labels(column)?;
         let n_rows = labels.len();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
@@ -56,7 +56,8 @@ impl Column {
         }
         let mut groups: Vec<(String, usize)> = counts.into_iter().collect();
         groups.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        Some(Self { name: name.into(), role: Role::of(name), kind: column.kind(), groups, missing })
+        let (role, kind) = (Role::of(name), column.kind());
+        Some(Self { name: format!("{prefix}{name}"), role, kind, groups, missing })
     }
 
     /// A row of the table.

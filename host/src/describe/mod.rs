@@ -18,6 +18,7 @@ use crate::term;
 pub struct Description {
     repr: String,
     shape: [usize; 2],
+    modalities: Vec<(String, [usize; 2])>,
     matrices: Vec<Matrix>,
     columns: Vec<Column>,
 }
@@ -28,20 +29,17 @@ impl Description {
     /// # Errors
     /// When a matrix on disk cannot be read.
     pub fn of(adata: &AnnData) -> scvi_framework::Result<Self> {
-        let mut matrices = Vec::new();
-        if let Some(x) = adata.x() {
-            matrices.extend(Matrix::of("X".into(), x)?);
+        let (mut matrices, mut columns) = (Vec::new(), Vec::new());
+        look(adata, "", &mut matrices, &mut columns)?;
+        for (name, modality) in adata.modalities() {
+            // As mudata calls what is of a modality.
+            look(modality, &format!("{name}:"), &mut matrices, &mut columns)?;
         }
-        for (name, layer) in adata.mapping(Slot::Layers).into_iter().flatten() {
-            matrices.extend(Matrix::of(format!("layers['{name}']"), layer)?);
-        }
-        if let Some(raw) = adata.raw() {
-            matrices.extend(Matrix::of("raw.X".into(), &raw.x)?);
-        }
-        let columns = adata.obs().columns.iter();
-        let columns = columns.filter_map(|(name, column)| Column::of(name, column)).collect();
-        let shape = [adata.n_obs(), adata.n_vars()];
-        Ok(Self { repr: adata.to_string(), shape, matrices, columns })
+        let shape = |adata: &AnnData| [adata.n_obs(), adata.n_vars()];
+        let modalities = adata.modalities().iter();
+        let modalities = modalities.map(|(name, part)| (name.clone(), shape(part))).collect();
+        let (repr, shape) = (adata.to_string(), shape(adata));
+        Ok(Self { repr, shape, modalities, matrices, columns })
     }
 
     /// For people.
@@ -65,9 +63,11 @@ impl Description {
 
     /// For programs.
     pub fn json(&self) -> Value {
+        let modality = |(name, [n_obs, n_vars]): &(String, [usize; 2])| json!({ "name": name, "n_obs": n_obs, "n_vars": n_vars });
         json!({
             "n_obs": self.shape[0],
             "n_vars": self.shape[1],
+            "modalities": self.modalities.iter().map(modality).collect::<Vec<_>>(),
             "matrices": self.matrices.iter().map(Matrix::json).collect::<Vec<_>>(),
             "columns": self.columns.iter().map(Column::json).collect::<Vec<_>>(),
         })
@@ -86,6 +86,31 @@ impl Description {
             None => "nothing here holds counts; models of counts need the raw ones".into(),
         })
     }
+}
+
+/// Looks at a data set, or at a modality, whose matrices and columns get its name before theirs.
+fn look(
+    adata: &AnnData,
+    prefix: &str,
+    matrices: &mut Vec<Matrix>,
+    columns: &mut Vec<Column>,
+) -> scvi_framework::Result<()> {
+    let mut matrix = |name: String, element| -> scvi_framework::Result<()> {
+        matrices.extend(Matrix::of(format!("{prefix}{name}"), element)?);
+        Ok(())
+    };
+    if let Some(x) = adata.x() {
+        matrix("X".into(), x)?;
+    }
+    for (name, layer) in adata.mapping(Slot::Layers).into_iter().flatten() {
+        matrix(format!("layers['{name}']"), layer)?;
+    }
+    if let Some(raw) = adata.raw() {
+        matrix("raw.X".into(), &raw.x)?;
+    }
+    let of_obs = adata.obs().columns.iter();
+    columns.extend(of_obs.filter_map(|(name, column)| Column::of(prefix, name, column)));
+    Ok(())
 }
 
 #[cfg(test)]

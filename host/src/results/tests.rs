@@ -2,6 +2,7 @@
 
 use npyz::NpyFile;
 use scvi_framework::anndata::{DType, DataFrame, Element, Slot, Values};
+use scvi_h5ad::Backing;
 
 use super::*;
 use crate::files;
@@ -80,7 +81,7 @@ fn archives_hold_arrays_that_numpy_reads() {
 fn data_sets_get_the_result_in_its_place() {
     let (_dir, output, path) = place("l.h5ad");
     answer(&output, &[spec("toy", &[3, 2])]).unwrap();
-    let back = files::read_h5ad(&path).unwrap();
+    let back = files::read_h5ad(&path, Backing::Memory).unwrap();
     let Element::Dense(x) = back.get(Slot::Obsm, "X_toy").unwrap() else { panic!("not dense") };
     assert_eq!(x.values, Values::from(vec![1.0f32, 2.0, 3.0, 4.5, 5.0, 0.1]));
 }

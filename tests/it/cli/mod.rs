@@ -1,5 +1,7 @@
 //! The command line from end to end: the program in a process of its own, and the real plugin.
 
+mod backed;
+mod convert;
 mod counts;
 mod data;
 mod fields;

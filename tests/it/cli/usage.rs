@@ -65,8 +65,10 @@ fn unknown_names() {
     place.scvi("models show SVCI").fails(1, message);
     place.scvi("query m get-latent --out -").fails(
         1,
-        "SCVI has no method `get-latent` (did you mean `get-latent-representation`?); it has \
-         get-latent-representation, get-elbo, get-reconstruction-error",
+        "SCVI has no method `get-latent` (did you mean `get-latent-library-size`?); it has \
+         get-latent-representation, get-normalized-expression, get-likelihood-parameters, \
+         posterior-predictive-sample, get-latent-library-size, get-elbo, get-reconstruction-error, \
+         get-marginal-ll",
     );
 }
 
@@ -86,6 +88,11 @@ fn check_help(words: &str, name: &str) {
 #[test]
 fn help() {
     check_help("--help", "scvi");
+}
+
+#[test]
+fn help_on_converting() {
+    check_help("data convert --help", "convert");
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! The annotated data set.
 
-use std::fmt;
-
 use indexmap::IndexMap;
-
 use uuid::Uuid;
 
 use super::{DataFrame, Element, Mapping, Strings, identity::Identity};
@@ -338,43 +335,6 @@ impl AnnData {
         let what = format!("{}[{key:?}]", slot.name());
         Err(Error::Shape { what, expected: expected.to_vec(), found })
     }
-}
-
-/// The summary that Python prints: the shape, and the names in every place that holds some.
-impl fmt::Display for AnnData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (n_obs, n_vars) = (self.n_obs(), self.n_vars());
-        write!(f, "AnnData object with n_obs × n_vars = {n_obs} × {n_vars}")?;
-        for slot in REPR_ORDER {
-            let keys: Vec<String> =
-                self.mapping(slot).into_iter().flat_map(|m| m.keys()).map(|k| quoted(k)).collect();
-            if !keys.is_empty() {
-                write!(f, "\n    {}: {}", slot.name(), keys.join(", "))?;
-            }
-        }
-        Ok(())
-    }
-}
-
-const REPR_ORDER: [Slot; 8] =
-    [Slot::Obs, Slot::Var, Slot::Uns, Slot::Obsm, Slot::Varm, Slot::Layers, Slot::Obsp, Slot::Varp];
-
-/// A name in quotes, as Python chooses and escapes them.
-pub(crate) fn quoted(name: &str) -> String {
-    let quote = if name.contains('\'') && !name.contains('"') { '"' } else { '\'' };
-    let mut text = String::from(quote);
-    for c in name.chars() {
-        match c {
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            c if c == quote => text.extend(['\\', c]),
-            c => text.push(c),
-        }
-    }
-    text.push(quote);
-    text
 }
 
 fn names<'a>(what: &str, table: &'a DataFrame) -> Result<&'a Strings> {

@@ -26,10 +26,14 @@ impl DataFrame {
         self.index.shape().first().copied().unwrap_or(0)
     }
 
-    /// The index as strings, when it is strings.
+    /// The index as strings, when it is strings and none is missing.
     pub fn names(&self) -> Option<&Strings> {
         match &*self.index {
             Element::Strings(s) => Some(s),
+            Element::Nullable(n) if !n.mask.contains(&true) => match &*n.values {
+                Element::Strings(s) => Some(s),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 pub mod counts;
+mod labels;
 mod library;
 mod loader;
 mod manager;
@@ -10,14 +11,17 @@ mod matrix;
 mod permutation;
 mod registry;
 mod registry_view;
-mod rows;
 mod simulation;
 mod split;
 mod synthetic;
 
 pub use batch::Batch;
+pub use labels::labels;
 pub use library::library_log_moments;
-pub use loader::{AnnDataLoader, Batches, LoaderOptions, Order};
+pub use loader::{
+    AnnDataLoader, BLOCK, BUFFER, Batches, ConcatBatches, ConcatDataLoader, Indices, LoaderOptions,
+    Order, SemiSupervisedDataLoader,
+};
 pub use manager::AnnDataManager;
 pub use manager_store::ManagerStore;
 pub(crate) use matrix::for_each_value;
@@ -25,7 +29,7 @@ pub use permutation::permutation;
 pub(crate) use registry::location;
 pub use registry::{FieldRegistry, Registry, SCVI_VERSION};
 pub use registry_view::{RegistryView, SetupView};
-pub use simulation::{Simulation, simulate};
+pub use simulation::{Simulation, Simulator, simulate};
 pub use split::{DataSplitter, Split};
 pub use synthetic::{Layout, RnaDist, SyntheticIid, synthetic_iid};
 

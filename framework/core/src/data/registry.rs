@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    anndata::{AnnData, Element},
     error::{Error, Result},
     fields::{AnnDataField, AttrLocation, FieldState, SummaryStats},
     params::Args,
@@ -132,6 +133,11 @@ impl Registry {
             key: key.into(),
             present: self.data_registry().map(|(k, _)| k.to_owned()).collect(),
         })
+    }
+
+    /// Whether a registered matrix of `adata` has been left on disk.
+    pub fn on_disk(&self, adata: &AnnData) -> bool {
+        self.data_registry().any(|(_, place)| matches!(place.find(adata), Ok(Element::Backed(_))))
     }
 
     /// What the field `key` remembers.

@@ -4,7 +4,10 @@
 //! source, covariates, two gradients within a type); counts are negative binomial around
 //! `depth * share`, drawn by inversion from one uniform number each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, Gamma, LogNormal, Normal, Poisson, StandardNormal};
@@ -12,7 +15,7 @@ use rand_distr::{Distribution, Gamma, LogNormal, Normal, Poisson, StandardNormal
 use crate::{
     Params,
     anndata::{AnnData, Categorical, DataFrame, Element, Slot, Sparse, SparseFormat, Values},
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Arguments of [`simulate`].
@@ -80,31 +83,98 @@ struct Effects {
 /// # Errors
 /// Never with arguments in range.
 pub fn simulate(p: &Simulation) -> Result<AnnData> {
-    let mut random = StdRng::seed_from_u64(p.seed);
-    let effects = Effects::draw(p, &mut random);
-    let cells = draw_cells(p, &mut random);
-    let depth = depth(p, &effects, &cells);
-    let mut adata = AnnData::new(
-        DataFrame::new((0..p.n_obs).map(|i| format!("cell_{i}"))),
-        DataFrame::new((0..p.n_vars).map(|g| format!("gene_{g}"))),
-    );
-    adata.set(Slot::X, "", draw_counts(p, &effects, &cells, depth)?)?;
-    let column = |of: fn(&Cell) -> usize| cells.iter().map(of).collect::<Vec<_>>();
-    adata.set(Slot::Obs, "batch", categorical("batch", &column(|c| c.batch)))?;
-    adata.set(Slot::Obs, "cell_type", categorical("type", &column(|c| c.label)))?;
-    adata.set(Slot::Obs, "donor", categorical("donor", &column(|c| c.donor)))?;
-    adata.set(Slot::Obs, "cell_source", categorical("source", &column(|c| c.source)))?;
-    for (i, (name, typical)) in
-        [("percent_mito", -3.5f64), ("percent_ribo", -3.0)].iter().enumerate()
-    {
-        let share = |c: &Cell| (1.0 / (1.0 + (-typical - 0.6 * c.covariates[i]).exp())) as f32;
-        adata.set(
-            Slot::Obs,
-            name,
-            Element::vector(cells.iter().map(share).collect::<Vec<f32>>()),
-        )?;
-    }
+    let simulator = Simulator::new(p);
+    let mut adata = simulator.cells()?;
+    adata.set(Slot::X, "", Element::Sparse(simulator.counts(0..p.n_obs)?))?;
     Ok(adata)
+}
+
+/// Cells of which all is drawn but the counts, so that these never need be in memory all at once.
+pub struct Simulator {
+    p: Simulation,
+    effects: Effects,
+    cells: Vec<Cell>,
+    depth: f64,
+}
+
+impl Simulator {
+    /// Draws cells and genes.
+    pub fn new(p: &Simulation) -> Self {
+        let mut random = StdRng::seed_from_u64(p.seed);
+        let effects = Effects::draw(p, &mut random);
+        let cells = draw_cells(p, &mut random);
+        let depth = depth(p, &effects, &cells);
+        Self { p: p.clone(), effects, cells, depth }
+    }
+
+    /// The data set of [`simulate`] without X.
+    ///
+    /// # Errors
+    /// Never with arguments in range.
+    pub fn cells(&self) -> Result<AnnData> {
+        let mut adata = AnnData::new(
+            DataFrame::new((0..self.p.n_obs).map(|i| format!("cell_{i}"))),
+            DataFrame::new((0..self.p.n_vars).map(|g| format!("gene_{g}"))),
+        );
+        let column = |of: fn(&Cell) -> usize| self.cells.iter().map(of).collect::<Vec<_>>();
+        adata.set(Slot::Obs, "batch", categorical("batch", &column(|c| c.batch)))?;
+        adata.set(Slot::Obs, "cell_type", categorical("type", &column(|c| c.label)))?;
+        adata.set(Slot::Obs, "donor", categorical("donor", &column(|c| c.donor)))?;
+        adata.set(Slot::Obs, "cell_source", categorical("source", &column(|c| c.source)))?;
+        for (i, (name, typical)) in
+            [("percent_mito", -3.5f64), ("percent_ribo", -3.0)].iter().enumerate()
+        {
+            let share = |c: &Cell| (1.0 / (1.0 + (-typical - 0.6 * c.covariates[i]).exp())) as f32;
+            let shares: Vec<f32> = self.cells.iter().map(share).collect();
+            adata.set(Slot::Obs, name, Element::vector(shares))?;
+        }
+        Ok(adata)
+    }
+
+    /// The counts of cells `rows`, CSR float32 `[rows.len(), n_vars]`; the same whatever is asked for
+    /// beside them.
+    ///
+    /// # Errors
+    /// When cells are asked for that there are not.
+    pub fn counts(&self, rows: Range<usize>) -> Result<Sparse> {
+        let n_obs = self.cells.len();
+        let cells = self.cells.get(rows.clone());
+        let cells = cells.ok_or(Error::RowIndex { index: rows.end, n_obs })?;
+        let drawn = self.draw(rows.start, cells);
+        let mut indptr = vec![0i64];
+        indptr.extend(drawn.iter().scan(0, |end, row| {
+            *end += row.len() as i64;
+            Some(*end)
+        }));
+        let (indices, data): (Vec<i32>, Vec<f32>) = drawn.into_iter().flatten().unzip();
+        let indptr: Values = match i32::try_from(data.len()) {
+            Ok(_) => indptr.into_iter().map(|end| end as i32).collect::<Vec<_>>().into(),
+            Err(_) => indptr.into(),
+        };
+        let shape = [cells.len(), self.p.n_vars];
+        Sparse::new(SparseFormat::Csr, shape, data.into(), indices.into(), indptr)
+    }
+
+    /// Each cell has its own random numbers, so that neither threads nor blocks matter.
+    fn draw(&self, first: usize, cells: &[Cell]) -> Vec<Vec<(i32, f32)>> {
+        let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let n_each = cells.len().div_ceil(n_threads).max(1);
+        let draw = |first: usize, cells: &[Cell]| -> Vec<Vec<(i32, f32)>> {
+            let numbered = cells.iter().enumerate().map(|(i, cell)| (first + i, cell));
+            let counts = |(i, cell)| draw_cell(self.p.seed, i, &self.effects, cell, self.depth);
+            numbered.map(counts).collect()
+        };
+        std::thread::scope(|scope| {
+            let parts =
+                cells.chunks(n_each).enumerate().map(|(i, part)| (first + i * n_each, part));
+            let threads: Vec<_> =
+                parts.map(|(first, part)| scope.spawn(move || draw(first, part))).collect();
+            let joined = threads
+                .into_iter()
+                .map(|t| t.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
+            joined.flatten().collect()
+        })
+    }
 }
 
 impl Effects {
@@ -196,36 +266,6 @@ fn depth(p: &Simulation, effects: &Effects, cells: &[Cell]) -> f64 {
         *place = middle;
     }
     low.exp()
-}
-
-/// Draws all counts; each cell has its own random numbers, so that threads do not matter.
-fn draw_counts(p: &Simulation, effects: &Effects, cells: &[Cell], depth: f64) -> Result<Element> {
-    let n_threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let n_each = cells.len().div_ceil(n_threads).max(1);
-    let draw = |first: usize, cells: &[Cell]| -> Vec<Vec<(i32, f32)>> {
-        let numbered = cells.iter().enumerate().map(|(i, cell)| (first + i, cell));
-        numbered.map(|(i, cell)| draw_cell(p.seed, i, effects, cell, depth)).collect()
-    };
-    let rows: Vec<Vec<(i32, f32)>> = std::thread::scope(|scope| {
-        let parts = cells.chunks(n_each).enumerate();
-        let threads: Vec<_> =
-            parts.map(|(part, cells)| scope.spawn(move || draw(part * n_each, cells))).collect();
-        let joined =
-            threads.into_iter().map(|t| t.join().unwrap_or_else(|f| std::panic::resume_unwind(f)));
-        joined.flatten().collect()
-    });
-    let mut indptr = vec![0i64];
-    indptr.extend(rows.iter().scan(0, |end, row| {
-        *end += row.len() as i64;
-        Some(*end)
-    }));
-    let (indices, data): (Vec<i32>, Vec<f32>) = rows.into_iter().flatten().unzip();
-    let indptr: Values = match i32::try_from(data.len()) {
-        Ok(_) => indptr.into_iter().map(|end| end as i32).collect::<Vec<_>>().into(),
-        Err(_) => indptr.into(),
-    };
-    let shape = [p.n_obs, p.n_vars];
-    Ok(Element::Sparse(Sparse::new(SparseFormat::Csr, shape, data.into(), indices.into(), indptr)?))
 }
 
 fn draw_cell(seed: u64, row: usize, effects: &Effects, cell: &Cell, depth: f64) -> Vec<(i32, f32)> {

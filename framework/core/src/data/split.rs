@@ -58,13 +58,49 @@ impl DataSplitter {
     /// Shares out of range or above 1 together, nothing to train on; given rows that repeat,
     /// overlap, are out of range or leave cells out.
     pub fn split(&self, n_obs: usize) -> Result<Split> {
-        if let Some(parts) = &self.external_indexing {
-            return self.given(parts, n_obs);
+        match &self.external_indexing {
+            Some(parts) => self.given(parts, n_obs),
+            None => self.drawn(&(0..n_obs).collect::<Vec<_>>()),
         }
+    }
+
+    /// Divides labelled and unlabelled cells apart, each in the shares asked for, so that both occur in
+    /// every part; in each part the labelled ones come first. The same rows as scvi-tools with the same
+    /// seed.
+    ///
+    /// # Errors
+    /// Those of [`DataSplitter::split`].
+    pub fn split_labelled(&self, is_labelled: &[bool]) -> Result<Split> {
+        let all = 0..is_labelled.len();
+        let (labelled, unlabelled): (Vec<_>, Vec<_>) = all.partition(|&row| is_labelled[row]);
+        if let Some(parts) = &self.external_indexing {
+            let mut split = self.given(parts, is_labelled.len())?;
+            for part in [&mut split.train, &mut split.validation, &mut split.test] {
+                part.sort_unstable();
+                part.sort_by_key(|&row| !is_labelled[row]);
+            }
+            return Ok(split);
+        }
+        let mut split = Split::default();
+        for rows in [labelled, unlabelled].iter().filter(|rows| !rows.is_empty()) {
+            let of_kind = self.drawn(rows)?;
+            split.train.extend(of_kind.train);
+            split.validation.extend(of_kind.validation);
+            split.test.extend(of_kind.test);
+            split.notes.extend(of_kind.notes);
+        }
+        match is_labelled {
+            [] => self.drawn(&[]),
+            _ => Ok(split),
+        }
+    }
+
+    fn drawn(&self, rows: &[usize]) -> Result<Split> {
+        let n_obs = rows.len();
         let (n_train, n_validation, notes) = self.sizes(n_obs)?;
         let order = match self.shuffle_set_split {
-            true => permutation(self.seed as u32, n_obs),
-            false => (0..n_obs).collect(),
+            true => permutation(self.seed as u32, n_obs).into_iter().map(|i| rows[i]).collect(),
+            false => rows.to_vec(),
         };
         let (validation, rest) = order.split_at(n_validation);
         let (train, test) = rest.split_at(n_train);

@@ -1,5 +1,5 @@
-//! The two places of a training step where fused loops beat libtorch's operators: the likelihood of
-//! counts with its gradient, and the optimiser.
+//! The places of a training step where plain loops beat libtorch's operators: the likelihood of counts
+//! with its gradient, the optimiser, and the making of minibatches.
 //!
 //! Each loop is plain Rust over slices, compiled for several instruction sets, of which the best that
 //! the processor has is taken at run time (`multiversion`), and cut into tasks that the threads of
@@ -9,6 +9,7 @@
 
 mod adam;
 mod counts;
+mod fresh;
 mod math;
 mod memory;
 mod negative_binomial;
@@ -19,3 +20,4 @@ mod tests;
 
 pub(crate) use adam::{AdamStep, Moments};
 pub(crate) use counts::{Counts, CountsSlopes};
+pub(crate) use fresh::fresh;

@@ -25,14 +25,21 @@ pub(super) fn train<M: BaseModelClass>(
     note_empty_cells(model, adata, observer);
 
     let options = |indices: &[usize], order| LoaderOptions {
-        indices: Some(indices.to_vec()),
+        indices: Some(indices.to_vec().into()),
         batch_size: params.batch_size,
         order,
         drop_last: params.drop_last,
+        ..Default::default()
     };
-    let shuffled = Order::Shuffled { seed: seed as u64 };
+    let seed = seed as u64;
+    let shuffled = match model.manager.registry().on_disk(adata) {
+        true => Order::ShuffledInBlocks { seed },
+        false => Order::Shuffled { seed },
+    };
     let loader = model.loader(adata, options(&split.train, shuffled))?;
-    let held_out = match split.validation.as_slice() {
+    let mut held_out = split.validation.clone();
+    held_out.sort_unstable(); // their order says nothing, and files are read from top to bottom
+    let held_out = match held_out.as_slice() {
         [] => None,
         rows => Some(model.loader(adata, options(rows, Order::Sequential))?),
     };

@@ -66,10 +66,10 @@ fn other_hdf5_files_are_named() {
     check(&path, "not AnnData: expected members `obs` and `var`, found nothing");
     file.create_group("matrix").unwrap();
     check(&path, "expected members `obs` and `var`, found matrix");
-    let kind: hdf5::types::VarLenUnicode = "MuData".parse().unwrap();
+    let kind: hdf5::types::VarLenUnicode = "SpatialData".parse().unwrap();
     let attribute = file.new_attr::<hdf5::types::VarLenUnicode>().create("encoding-type").unwrap();
     attribute.write_scalar(&kind).unwrap();
-    check(&path, "expected encoding-type `anndata`, found `MuData`");
+    check(&path, "expected encoding-type `anndata`, found `SpatialData`");
 }
 
 #[test]
@@ -231,4 +231,41 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
     assert_eq!(fs::read(&path).unwrap(), before);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// HDF5 itself asks for as much memory as the reference claims.
+#[test]
+fn an_absurd_length_of_a_string_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "long.h5ad", Compression::None);
+    let index = hdf5::File::open(&path).unwrap().dataset("obs/_index").unwrap();
+    let start = index.offset().unwrap() as usize;
+    drop(index);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[start..start + 4].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
+    fs::write(&path, &bytes).unwrap();
+    check(&path, "a string of 2147483647 bytes is beyond the file");
+    bytes[start + 4..start + 12].fill(0xee); // and the heap is nowhere
+    fs::write(&path, &bytes).unwrap();
+    check(&path, "`obs/_index` cannot be read (a string of 2147483647 bytes is beyond the file)");
+}
+
+/// Arrays that are never written take no space in a file, however large; many of them are refused.
+#[test]
+fn more_than_the_file_can_mean_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "many.h5ad", Compression::None);
+    let file = hdf5::File::open_rw(&path).unwrap();
+    for i in 0..16 {
+        let many = file.new_dataset::<f64>().chunk((3, 1024)).shape((3, 1_usize << 20));
+        many.create(format!("obsm/X_{i}").as_str()).unwrap();
+    }
+    file.close().unwrap();
+    check(&path, "expected an array that fits the file and the memory, found shape [3, 1048576]");
+    let path = written(folder.path(), "chunk.h5ad", Compression::None);
+    let file = hdf5::File::open_rw(&path).unwrap();
+    let wide = file.new_dataset::<f64>().chunk((3, 1_usize << 26)).shape((3, 1..));
+    wide.create("obsm/X_wide").unwrap();
+    file.close().unwrap();
+    check(&path, "`obsm/X_wide`: expected an array that fits the file and the memory, found shape");
 }

@@ -5,5 +5,8 @@
 mod backed;
 mod encodings;
 mod faults;
+mod import;
+mod loading;
 mod python;
 mod round_trip;
+mod stream;

@@ -14,7 +14,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             match path.extension() {
                 _ if path.is_dir() => folders.push(path),
-                Some(extension) if extension == "h5ad" => found.push(path),
+                Some(extension) if extension == "h5ad" || extension == "h5mu" => found.push(path),
                 _ => {}
             }
         }
@@ -32,7 +32,8 @@ fn check(backed: Backing, compression: Compression) {
         .enumerate()
         .map(|(i, path)| {
             let adata = read(&path, ReadOptions { backed }).unwrap();
-            let copy = folder.path().join(format!("{i}.h5ad"));
+            let extension = path.extension().unwrap().to_str().unwrap();
+            let copy = folder.path().join(format!("{i}.{extension}"));
             write(&copy, &adata, WriteOptions { compression }).unwrap();
             (path, copy)
         })

@@ -1,10 +1,14 @@
 //! The loader against a slow recomputation, in every layout and dtype.
 
 use half::f16;
+use indexmap::IndexMap;
 use tch::{Kind, Tensor};
 
 use super::*;
-use crate::data::{AnnDataLoader, Batch, LoaderOptions, Order, counts, library_log_moments};
+use crate::data::{
+    AnnDataLoader, Batch, Indices, LoaderOptions, Order, counts, library_log_moments,
+};
+use crate::fields::AttrLocation;
 
 const N: usize = 61;
 const G: usize = 17;
@@ -35,7 +39,8 @@ fn layouts(dense: &Values) -> Vec<(String, Element)> {
 }
 
 fn check_loader(what: &str, x: Element, counts: &[u8], options: LoaderOptions) {
-    let indices = options.indices.clone().unwrap_or_else(|| (0..N).collect());
+    let indices = options.indices.clone().map(|i| i.positions(N).unwrap());
+    let indices = indices.unwrap_or_else(|| (0..N).collect());
     let batch_size = options.batch_size;
     let batches = load(x, options).unwrap();
     assert_eq!(batches.len(), indices.len().div_ceil(batch_size), "{what}");
@@ -74,7 +79,8 @@ fn minibatches_equal_a_slow_recomputation() {
     let mut random = StdRng::seed_from_u64(2);
     for (what, x) in all.iter().flat_map(layouts) {
         let n = random.random_range(1..2 * N);
-        let indices = Some((0..n).map(|_| random.random_range(0..N)).collect());
+        let rows: Vec<usize> = (0..n).map(|_| random.random_range(0..N)).collect();
+        let indices = Some(rows.into());
         let batch_size = random.random_range(1..N + 5);
         let options = LoaderOptions { indices, batch_size, ..Default::default() };
         check_loader(&what, x.clone(), &counts, options);
@@ -87,7 +93,8 @@ fn reading_ahead_from_disk_crosses_its_windows() {
     let counts = random_counts(N, G, 3);
     let disk = layouts(&cast(&counts, |v| v as f32)).pop().unwrap().1;
     let mut random = StdRng::seed_from_u64(4);
-    let indices = Some((0..5000).map(|_| random.random_range(0..N)).collect());
+    let rows: Vec<usize> = (0..5000).map(|_| random.random_range(0..N)).collect();
+    let indices = Some(rows.into());
     let options = LoaderOptions { indices, batch_size: 300, ..Default::default() };
     check_loader("disk", disk, &counts, options);
 }
@@ -142,8 +149,102 @@ fn an_abandoned_epoch_does_not_block() {
     batches.next().unwrap().unwrap();
     drop(batches);
     assert_eq!(loader.into_iter().count(), N);
-    let nobody = LoaderOptions { indices: Some(vec![]), ..Default::default() };
+    let nobody = LoaderOptions { indices: Some(Indices::Rows(vec![])), ..Default::default() };
     assert_eq!(AnnDataLoader::new(&adata, &registry, nobody).unwrap().iter().count(), 0);
+}
+
+#[test]
+fn only_the_tensors_asked_for_come_and_in_the_dtype_asked_for() {
+    let counts = random_counts(N, G, 9);
+    let wanted = [
+        ("extra_continuous_covs", Some(DType::Float64), Kind::Double),
+        ("X", Some(DType::Int64), Kind::Int64),
+        ("batch", None, Kind::Int64),
+        ("extra_categorical_covs", Some(DType::Int32), Kind::Int),
+    ];
+    let attributes = wanted.iter().map(|(key, dtype, _)| ((*key).to_owned(), *dtype)).collect();
+    for (what, x) in layouts(&cast(&counts, |v| v as f32)) {
+        let options = LoaderOptions {
+            batch_size: LoaderOptions::WHOLE,
+            data_and_attributes: Some(IndexMap::clone(&attributes)),
+            ..Default::default()
+        };
+        let batches = load(x.clone(), options).unwrap();
+        let default = load(x, LoaderOptions { batch_size: N, ..Default::default() }).unwrap();
+        assert!(batches[0].keys().eq(wanted.iter().map(|w| w.0)), "{what}");
+        for (key, _, kind) in wanted {
+            let (found, expected) = (&batches[0], &default[0]);
+            assert_eq!(found.require(key).unwrap().kind(), kind, "{what} {key}");
+            assert_eq!(rows(found.require(key).unwrap()), rows(expected.require(key).unwrap()));
+        }
+    }
+    let refused = |key: &str, dtype| {
+        let wanted = Some([(key.to_owned(), dtype)].into());
+        let options = LoaderOptions { data_and_attributes: wanted, ..Default::default() };
+        load(Element::matrix(N, 1, vec![1u8; N]).unwrap(), options).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("x", None),
+        "data registry has no `x`; present: X, batch, extra_categorical_covs, extra_continuous_covs"
+    );
+    assert_eq!(
+        refused("X", Some(DType::UInt8)),
+        "argument `data_and_attributes, `X``: expected int32, int64, float32 or float64, found uint8"
+    );
+}
+
+#[test]
+fn sparse_elements_stay_sparse_when_asked_to() {
+    let counts = random_counts(N, G, 10);
+    for (what, x) in layouts(&cast(&counts, |v| v as u16)) {
+        let load = |load_sparse_tensor| {
+            let indices = Some(vec![60usize, 3, 3, 17, 0].into());
+            let options =
+                LoaderOptions { indices, batch_size: 2, load_sparse_tensor, ..Default::default() };
+            load(x.clone(), options).unwrap()
+        };
+        for (dense, sparse) in load(false).iter().zip(&load(true)) {
+            let (dense, sparse) = (dense.x().unwrap(), sparse.x().unwrap());
+            let is_dense = matches!(x, Element::Dense(_));
+            assert_eq!(sparse.f_crow_indices().is_err(), is_dense, "{what}");
+            assert_eq!(sparse.kind(), Kind::Float, "{what}");
+            assert_eq!(rows(&sparse.to_dense(None, false)), rows(dense), "{what}");
+        }
+    }
+    let (data, at) = (vec![1.0f32, 2.0, 4.0], vec![1i32, 0, 1]);
+    let twice =
+        Sparse::new(SparseFormat::Csr, [1, 2], data.into(), at.into(), vec![0i32, 3].into());
+    let options = LoaderOptions { load_sparse_tensor: true, ..Default::default() };
+    let batches = load(Element::Sparse(twice.unwrap()), options).unwrap();
+    let x = batches[0].x().unwrap();
+    assert_eq!(rows(&x.to_dense(None, false)), [[2.0, 5.0]]);
+    assert_eq!(Vec::<i64>::try_from(x.col_indices()).unwrap(), [0, 1]);
+}
+
+#[test]
+fn a_mask_is_the_positions_where_it_is_true() {
+    let counts = random_counts(N, G, 11);
+    let mask: Vec<bool> = (0..N).map(|i| i % 7 == 3).collect();
+    for (what, x) in layouts(&cast(&counts, |v| v)) {
+        let options = LoaderOptions {
+            indices: Some(mask.clone().into()),
+            batch_size: 4,
+            ..Default::default()
+        };
+        check_loader(&what, x, &counts, options);
+    }
+}
+
+#[test]
+fn what_is_registered_per_gene_is_not_loaded() {
+    let (mut adata, mut registry) = registered(Element::matrix(N, G, vec![1u8; N * G]).unwrap());
+    adata.set(Slot::Var, "length", Element::vector(vec![1f32; G])).unwrap();
+    let mut field = registry.field_registries["X"].clone();
+    field.data_registry = Some(AttrLocation::new(Slot::Var, "length"));
+    registry.field_registries.insert("length".into(), field);
+    let loader = AnnDataLoader::new(&adata, &registry, LoaderOptions::default()).unwrap();
+    let batch = loader.iter().next().unwrap().unwrap();
+    assert!(batch.get("length").is_none() && batch.get("X").is_some());
 }
 
 #[test]
@@ -151,12 +252,16 @@ fn what_cannot_be_loaded_is_named() {
     let x = || Element::matrix(N, 1, vec![1u8; N]).unwrap();
     let refused = |options| load(x(), options).unwrap_err().to_string();
     assert_eq!(
-        refused(LoaderOptions { indices: Some(vec![0, N, 1]), ..Default::default() }),
+        refused(LoaderOptions { indices: Some(vec![0, N, 1].into()), ..Default::default() }),
         "cell index 61 is out of range: there are 61 cells"
     );
     assert_eq!(
         refused(LoaderOptions { batch_size: 0, ..Default::default() }),
         "argument `batch_size`: expected at least 1, found 0"
+    );
+    assert_eq!(
+        refused(LoaderOptions { indices: Some(vec![true; 3].into()), ..Default::default() }),
+        "mask of cells: expected shape [61], found [3]"
     );
     let (mut adata, registry) = registered(x());
     adata.remove(Slot::Obs, "_scvi_batch");

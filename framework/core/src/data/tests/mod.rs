@@ -1,6 +1,8 @@
 //! Loading, splitting and simulation.
 
+mod groups;
 mod loader;
+mod order;
 mod random;
 mod simulation;
 mod split;
@@ -17,7 +19,7 @@ use crate::{
     error::{Error, Result},
     fields::{
         AnnDataField, CategoricalJointObsField, CategoricalObsField, LayerField,
-        NumericalJointObsField,
+        NumericalJointObsField, NumericalObsField,
     },
     params::Args,
     registry_keys::REGISTRY_KEYS,

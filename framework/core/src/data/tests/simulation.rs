@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     data::{
-        AnnDataLoader, Layout, LoaderOptions, RnaDist, Simulation, SyntheticIid, counts, simulate,
-        synthetic_iid,
+        AnnDataLoader, Layout, LoaderOptions, RnaDist, Simulation, Simulator, SyntheticIid, counts,
+        simulate, synthetic_iid,
     },
     fields::numbers,
     params::Params,
@@ -85,6 +85,12 @@ fn a_seed_fixes_the_simulation() {
     let x = |seed| simulate(&Simulation { seed, ..small() }).unwrap().x().unwrap().clone();
     assert_eq!(x(1), x(1));
     assert_ne!(x(1), x(2));
+}
+
+#[test]
+fn cells_that_are_not_there_cannot_be_drawn() {
+    let refused = Simulator::new(&small()).counts(390..401).unwrap_err().to_string();
+    assert_eq!(refused, "cell index 401 is out of range: there are 400 cells");
 }
 
 #[test]

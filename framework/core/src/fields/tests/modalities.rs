@@ -47,7 +47,7 @@ fn minibatches_hold_what_lies_in_modalities() {
         NumericalObsField::new("size_factor", Some("size")).in_modality("rna").boxed(),
     ];
     let manager = AnnDataManager::register_fields(fields, &mut mdata).unwrap();
-    let options = LoaderOptions { indices: Some(vec![4, 1]), ..Default::default() };
+    let options = LoaderOptions { indices: Some(vec![4usize, 1].into()), ..Default::default() };
     let loader = AnnDataLoader::new(&mdata, manager.registry(), options).unwrap();
     let batch = loader.iter().next().unwrap().unwrap();
     let rows = |key| Vec::<f32>::try_from(&batch.require(key).unwrap().view(-1)).unwrap();

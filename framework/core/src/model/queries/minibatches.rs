@@ -21,7 +21,7 @@ impl<M: BaseModelClass> Model<M> {
         observer: &mut dyn Observer,
         mut visit: impl FnMut(&Ctx<'_>, &Batch) -> Result<()>,
     ) -> Result<()> {
-        let indices = indices.map(<[_]>::to_vec);
+        let indices = indices.map(|rows| rows.to_vec().into());
         let order = Order::Sequential;
         let options = LoaderOptions { indices, batch_size, order, ..Default::default() };
         let loader = self.loader(adata, options)?;

@@ -1,4 +1,4 @@
-"""Compares .h5ad files as Python's anndata sees them: compare.py A B [A B ...]; whether it sees
+"""Compares .h5ad and .h5mu files as Python sees them: compare.py A B [A B ...]; whether it sees
 every change to a generated file: compare.py --notices FILE
 
 Prints one line per difference and leaves with 1 when there is any. The second file of each pair
@@ -20,11 +20,14 @@ warnings.filterwarnings("ignore")
 def differences(a, b, at):
     """Yields a line for each way in which b is not a."""
     import anndata
+    import mudata
 
     if type(a) is not type(b):
         yield f"{at}: {type(a)} against {type(b)}"
     elif isinstance(a, anndata.AnnData):
         yield from of_data_sets(a, b, at)
+    elif isinstance(a, mudata.MuData):
+        yield from of_multimodal(a, b, at)
     elif isinstance(a, anndata.Raw):
         for part in ("X", "var", "varm", "obs_names"):
             x, y = getattr(a, part), getattr(b, part)
@@ -84,6 +87,15 @@ def of_data_sets(a, b, at):
         yield from differences(dict(getattr(a, part)), dict(getattr(b, part)), f"{at}.{part}")
 
 
+def of_multimodal(a, b, at):
+    yield from differences(repr(a), repr(b), f"{at} repr")
+    yield from differences(int(a.axis), int(b.axis), f"{at}.axis")
+    for part in ("obs", "var"):
+        yield from differences(getattr(a, part), getattr(b, part), f"{at}.{part}")
+    for part in ("obsm", "varm", "obsp", "varp", "uns", "obsmap", "varmap", "mod"):
+        yield from differences(dict(getattr(a, part)), dict(getattr(b, part)), f"{at}.{part}")
+
+
 def of_arrays(a, b, at):
     if a.dtype.newbyteorder("=") != b.dtype.newbyteorder("=") or a.shape != b.shape:
         yield f"{at}: {a.dtype}{a.shape} against {b.dtype}{b.shape}"
@@ -94,7 +106,8 @@ def of_arrays(a, b, at):
         for i, (x, y) in enumerate(zip(a.ravel(), b.ravel())):
             if x is pd.NA and y is pd.NA:
                 continue
-            if type(x) is not type(y) or (x != y and not (x != x and y != y)):
+            both_text = isinstance(x, str) and isinstance(y, str)  # numpy's strings are strings
+            if (type(x) is not type(y) and not both_text) or (x != y and not (x != x and y != y)):
                 yield f"{at}[{i}]: {x!r} against {y!r}"
                 return
     elif not np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
@@ -103,8 +116,24 @@ def of_arrays(a, b, at):
         yield f"{at}: signs of zeros differ"
 
 
+def opened(path):
+    """What Python makes of a file; whoever wrote an .h5mu file says so in its first bytes."""
+    import anndata
+    import mudata
+
+    if not path.endswith(".h5mu"):
+        return anndata.read_h5ad(path)
+    with open(path, "rb") as file:
+        assert file.read(24) == b"MuData (format-version=0", f"{path} does not begin as MuData"
+    return mudata.read_h5mu(path)
+
+
 def opens_in_scanpy(path):
     import scanpy
+
+    if path.endswith(".h5mu"):
+        opened(path).copy()
+        return
 
     adata = scanpy.read_h5ad(path)
     adata.copy()
@@ -119,7 +148,7 @@ def of_files(a, b):
     import anndata
     import h5py
 
-    first, second = anndata.read_h5ad(a), anndata.read_h5ad(b)
+    first, second = opened(a), opened(b)
     found = list(differences(first, second, f"{a} | "))
     with h5py.File(a) as file:
         is_old = "encoding-type" not in file.attrs

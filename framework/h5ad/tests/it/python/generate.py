@@ -1,4 +1,5 @@
-"""Writes an .h5ad file of every encoding with every compression: generate.py FOLDER"""
+"""Writes an .h5ad file of every encoding with every compression, and .h5mu files of every layout:
+generate.py FOLDER"""
 
 import sys
 import warnings
@@ -8,6 +9,7 @@ import anndata
 import awkward
 import h5py
 import hdf5plugin
+import mudata
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -140,6 +142,31 @@ def with_many_columns(n_columns):
     return anndata.AnnData(obs=pd.DataFrame(columns, index=["only"]))
 
 
+def multimodal(folder, rng):
+    """Modalities that share cells, features or both; some rows in some modalities only."""
+    whole = data_set(rng)
+    first, second = whole[:30, :15].copy(), whole[10:, 12:].copy()
+    second.raw = None
+    for axis in (0, 1, -1):
+        parts = {"b part": first.copy(), "a": second.copy()}
+        if axis == -1:
+            parts = {"raw": whole.copy(), "filtered": first.copy()}
+        if axis == 0:
+            parts["a"].var_names = [f"other {name}" for name in parts["a"].var_names]
+        if axis == 1:
+            parts["a"].obs_names = [f"other {name}" for name in parts["a"].obs_names]
+        joint = mudata.MuData(parts, axis=axis)
+        joint.obs["own"] = np.arange(joint.n_obs)
+        joint.obs["kind"] = pd.Categorical(["x", "y"] * (joint.n_obs // 2))
+        joint.var["own"] = rng.normal(size=joint.n_vars)
+        joint.obsm["X_joint"] = rng.normal(size=(joint.n_obs, 3))
+        joint.obsp["near"] = sparse.csr_matrix(np.eye(joint.n_obs))
+        joint.varm["loadings"] = rng.normal(size=(joint.n_vars, 2))
+        joint.uns = uns(rng)
+        joint.write_h5mu(folder / f"multimodal_{axis}.h5mu")
+    mudata.MuData({"only": whole.copy()}).write_h5mu(folder / "one.h5mu", compression="gzip")
+
+
 def old_style(path, rng):
     """A file of anndata 0.6: structured arrays, variable-length strings in them."""
     text = h5py.special_dtype(vlen=str)
@@ -190,6 +217,7 @@ def main(folder):
             anndata.io.write_elem(file, "layers", dict(numeric.layers), dataset_kwargs=dict(options))
     with_many_columns(6000).write_h5ad(folder / "wide.h5ad")
     old_style(folder / "old.h5ad", rng)
+    multimodal(folder, rng)
 
 
 if __name__ == "__main__":

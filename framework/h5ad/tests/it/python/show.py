@@ -4,6 +4,8 @@ import sys
 import warnings
 
 import anndata
+import mudata
 
 warnings.filterwarnings("ignore")
-print(anndata.read_h5ad(sys.argv[1]))
+path = sys.argv[1]
+print(mudata.read_h5mu(path) if path.endswith(".h5mu") else anndata.read_h5ad(path))

@@ -174,7 +174,7 @@ fn check(
     let indices: Vec<usize> = (0..n_rows).map(|_| random.random_range(0..n_obs)).collect();
     let batch_size = random.random_range(1..=n_obs + 1);
     let expected: Vec<_> = indices.iter().map(|&cell| terms.row(table, keys, cell)).collect();
-    let options = LoaderOptions { indices: Some(indices), batch_size, ..Default::default() };
+    let options = LoaderOptions { indices: Some(indices.into()), batch_size, ..Default::default() };
     let loader = AnnDataLoader::new(adata, manager.registry(), options).unwrap();
     let mut n_seen = 0;
     for batch in &loader {

@@ -2,8 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use tch::Tensor;
-
+use super::gather::Loaded;
 use crate::{
     anndata::{Backed, Buffer, Dense, Element, Number, Sparse, SparseFormat, Values},
     error::{Error, Result},
@@ -85,23 +84,44 @@ impl Rows {
         Ok(Self::Fetched { parts, place })
     }
 
-    /// Copies `rows` to a float32 tensor `[rows.len(), n_cols]`. `scratch` is all zeros, before and
-    /// after, and grows as needed.
-    pub(super) fn gather(&self, rows: &[usize], scratch: &mut Vec<f32>) -> Result<Tensor> {
-        let n_cols = self.n_cols();
-        let len = rows.len() * n_cols;
-        if scratch.len() < len {
-            scratch.resize(len, 0.0);
+    /// Whether stored entries are known to be few; of what is on disk this shows when it is read.
+    pub(super) fn is_sparse(&self) -> bool {
+        match self {
+            Self::Csr { .. } => true,
+            Self::Fetched { parts, .. } => parts.first().is_some_and(Rows::is_sparse),
+            Self::Dense { .. } | Self::Backed(_) => false,
         }
-        let out = &mut scratch[..len];
-        self.add(rows, out);
-        let tensor = Tensor::f_from_slice(out);
-        self.clear(rows, out);
-        Ok(tensor?.f_view([rows.len() as i64, n_cols as i64])?)
+    }
+
+    /// Bytes of the values and positions in memory.
+    pub(super) fn n_bytes(&self) -> usize {
+        let size = |values: &Values| values.len() * values.dtype().size();
+        match self {
+            Self::Dense { values, .. } => size(values),
+            Self::Csr { indices, data, .. } => size(indices) + size(data),
+            Self::Fetched { parts, .. } => parts.iter().map(Rows::n_bytes).sum(),
+            Self::Backed(_) => 0,
+        }
+    }
+
+    /// Visits column and value of each stored entry of a row that is sparse.
+    pub(super) fn stored(&self, row: usize, visit: &mut impl FnMut(usize, f64)) {
+        match self {
+            Self::Csr { indptr, indices, data, .. } => {
+                let stored = indptr[row] as usize..indptr[row + 1] as usize;
+                with_values!(data, b => with_values!(indices, at => {
+                    for (at, value) in at[stored.clone()].iter().zip(&b[stored]) {
+                        visit(at.to_f64() as usize, value.to_f64());
+                    }
+                }));
+            }
+            Self::Fetched { parts, place } => parts[place[row].0].stored(place[row].1, visit),
+            Self::Dense { .. } | Self::Backed(_) => {}
+        }
     }
 
     /// Adds `rows` to `out`; entries stored twice add up.
-    fn add(&self, rows: &[usize], out: &mut [f32]) {
+    pub(super) fn add<T: Loaded>(&self, rows: &[usize], out: &mut [T]) {
         match self {
             Self::Dense { values, n_cols } => {
                 with_values!(values, b => copy_rows(b, *n_cols, rows, out));
@@ -111,52 +131,27 @@ impl Rows {
                 Values::Int64(at) => scatter(indptr, at, b, *n_cols, rows, out),
                 _ => {} // `Sparse` has no others
             }),
-            Self::Fetched { .. } => {
-                self.by_part(rows, out, &mut |part, row, out| part.add(&[row], out));
+            Self::Fetched { parts, place } => {
+                for (&row, out) in rows.iter().zip(out.chunks_mut(self.n_cols().max(1))) {
+                    let (part, row) = place[row];
+                    parts[part].add(&[row], out);
+                }
             }
             Self::Backed(_) => {} // fetched before
-        }
-    }
-
-    /// Sets to zero what [`Rows::add`] wrote.
-    fn clear(&self, rows: &[usize], out: &mut [f32]) {
-        match self {
-            Self::Csr { indptr, indices, n_cols, .. } => match indices {
-                Values::Int32(at) => unscatter(indptr, at, *n_cols, rows, out),
-                Values::Int64(at) => unscatter(indptr, at, *n_cols, rows, out),
-                _ => {}
-            },
-            Self::Fetched { .. } => {
-                self.by_part(rows, out, &mut |part, row, out| part.clear(&[row], out));
-            }
-            _ => out.fill(0.0),
-        }
-    }
-
-    fn by_part(
-        &self,
-        rows: &[usize],
-        out: &mut [f32],
-        act: &mut dyn FnMut(&Rows, usize, &mut [f32]),
-    ) {
-        let Self::Fetched { parts, place } = self else { return };
-        for (&row, out) in rows.iter().zip(out.chunks_mut(self.n_cols().max(1))) {
-            let (part, row) = place[row];
-            act(&parts[part], row, out);
         }
     }
 }
 
 /// Rows on disk at most this far apart are read together.
-const GAP: usize = 8;
+const GAP: usize = 16;
 /// Rows on disk that are read at once, at most.
 const LONGEST: usize = 4096;
 
-fn copy_rows<T: Number>(values: &[T], n_cols: usize, rows: &[usize], out: &mut [f32]) {
+fn copy_rows<V: Number, T: Loaded>(values: &[V], n_cols: usize, rows: &[usize], out: &mut [T]) {
     for (&row, out) in rows.iter().zip(out.chunks_exact_mut(n_cols.max(1))) {
         let values = &values[row * n_cols..(row + 1) * n_cols];
         for (out, value) in out.iter_mut().zip(values) {
-            *out = value.to_f64() as f32;
+            *out = T::from_f64(value.to_f64());
         }
     }
 }
@@ -176,32 +171,18 @@ impl Index for i64 {
     }
 }
 
-fn scatter<I: Index, T: Number>(
+fn scatter<I: Index, V: Number, T: Loaded>(
     indptr: &[i64],
     indices: &[I],
-    data: &[T],
+    data: &[V],
     n_cols: usize,
     rows: &[usize],
-    out: &mut [f32],
+    out: &mut [T],
 ) {
     for (&row, out) in rows.iter().zip(out.chunks_exact_mut(n_cols.max(1))) {
         let stored = indptr[row] as usize..indptr[row + 1] as usize;
         for (at, value) in indices[stored.clone()].iter().zip(&data[stored]) {
-            out[at.at()] += value.to_f64() as f32;
-        }
-    }
-}
-
-fn unscatter<I: Index>(
-    indptr: &[i64],
-    indices: &[I],
-    n_cols: usize,
-    rows: &[usize],
-    out: &mut [f32],
-) {
-    for (&row, out) in rows.iter().zip(out.chunks_exact_mut(n_cols.max(1))) {
-        for at in &indices[indptr[row] as usize..indptr[row + 1] as usize] {
-            out[at.at()] = 0.0;
+            out[at.at()] += T::from_f64(value.to_f64());
         }
     }
 }

@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: our speed and scvi-tools', side by side on this machine.
+//!
+//! Times of different machines say nothing, the ratio of two in one session does; so both run
+//! here, in turns, with the same settings.
+
+mod loader;
+mod train;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{cache, dist, python, workspace::Workspace};
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Seconds per epoch and peak memory of training SCVI.
+    Train(train::Args),
+    /// Cells per second and peak memory of a pass in shuffled minibatches, in memory and from disk.
+    Loader(loader::Args),
+}
+
+/// What all benches need.
+struct Bench<'a> {
+    workspace: &'a Workspace,
+    /// The command.
+    scvi: PathBuf,
+    /// A Python with scvi-tools.
+    python: PathBuf,
+    /// Where data and results go.
+    folder: PathBuf,
+}
+
+/// Sets up, builds a release and runs the bench asked for.
+///
+/// # Errors
+/// When something cannot be fetched or built, or a run fails.
+pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
+    let dist = dist::build(workspace, "release")?;
+    let python = match env::var_os("SCVI_BENCH_PYTHON") {
+        Some(given) => PathBuf::from(given),
+        None => {
+            let list = workspace.root.join("xtask/requirements-bench.txt");
+            python::environment("python-bench", &python::requirements(&list)?)?
+        }
+    };
+    let folder = workspace.target.join("bench");
+    cache::create(&folder)?;
+    let bench = Bench { workspace, scvi: dist.join("bin/scvi"), python, folder };
+    match &args.what {
+        What::Train(args) => train::run(&bench, args),
+        What::Loader(args) => loader::run(&bench, args),
+    }
+}
+
+impl Bench<'_> {
+    /// One of the Python scripts beside ours, on `data`.
+    fn script(&self, name: &str, data: &Path, threads: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(self.workspace.root.join("xtask/bench").join(name)).arg(data);
+        // What OpenMP does before Python can set it.
+        command.env("OMP_NUM_THREADS", threads);
+        command
+    }
+}
+
+fn heading(what: &str) {
+    println!("{what:<28}{:>12}{:>14}{:>10}", "scvi-rs", "scvi-tools", "ratio");
+}
+
+fn median(mut values: Vec<f64>) -> Result<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().context("at least one round was run")
+}
