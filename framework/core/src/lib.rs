@@ -125,7 +125,14 @@
 //!
 //! `cargo build --release` makes the plugin; `scvi --plugin-dir DIR models list` shows it, and
 //! `scvi train PoissonVAE …` trains it. A whole one, with its conformance test, is
-//! `examples/third_party` of the repository.
+//! `examples/third_party` of the repository; `scvi plugins new my-model` writes a copy of it under
+//! another name.
+//!
+//! # Fields of one's own
+//!
+//! A kind of field ([`fields::AnnDataField`]) can be exported for the models of all plugins:
+//! [`export_fields!`], or a part of [`export_plugin!`]. The command takes it with `--field`, a Rust
+//! program in [`model::Setup`]. `examples/binned_field` of the repository is one, whole.
 
 extern crate self as scvi_framework;
 
