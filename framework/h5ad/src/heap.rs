@@ -13,7 +13,8 @@ use crate::open;
 
 /// Larger files are not checked: it would take longer than reading them.
 const MAX_SIZE: u64 = 256 << 20;
-const SIGNATURE: &[u8] = b"GCOL\x01\0\0\0";
+/// Name and version of a heap; HDF5 does not look at the three bytes after them.
+const SIGNATURE: &[u8] = b"GCOL\x01";
 const HEADER: usize = 16;
 /// A string in a dataset: its length, the address of a heap, its number in there.
 const REFERENCE: usize = 4 + 8 + 4;
