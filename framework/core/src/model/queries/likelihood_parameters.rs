@@ -56,7 +56,7 @@ where
     /// Sends `mean`, `dropout` (zero-inflated likelihoods) and `dispersions` (negative binomials) to
     /// `sink`, float32, each `[n_cells, n_vars]` in the order asked for, or
     /// `[n_samples, n_cells, n_vars]` for several draws without their mean. One pass over the cells
-    /// for each, so that none is held.
+    /// for each, with the same draws, so that none is held.
     ///
     /// # Errors
     /// When the data do not fit the model.
@@ -72,7 +72,11 @@ where
             ("dropout", |px| px.px().zi_logits().map(Tensor::sigmoid)),
             ("dispersions", |px| Some(px.px().theta()?.expand_as(&px.px_scale()))),
         ];
+        // Every pass sees the same draws, so that the parameters of a cell belong together.
+        let seed =
+            Tensor::randint(i64::from(i32::MAX), [1], tch::kind::INT64_CPU).int64_value(&[0]);
         for parameter in all {
+            tch::manual_seed(seed);
             self.likelihood_parameter(adata, params, parameter, sink, observer)?;
         }
         Ok(())
