@@ -4,6 +4,7 @@
 
 mod abi;
 mod cli;
+mod differential;
 mod expression;
 mod fuzzed;
 mod golden;

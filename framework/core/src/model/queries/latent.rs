@@ -130,7 +130,7 @@ fn push(name: &str, key: &str, values: Dense, sink: &mut dyn Sink) -> Result<()>
     sink.begin(&OutputSpec {
         name: name.into(),
         shape: values.shape.clone(),
-        dtype: DType::Float32,
+        dtype: Some(DType::Float32),
         place: (Slot::Obsm, key.into()),
         columns: None,
     })?;

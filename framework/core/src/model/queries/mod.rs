@@ -1,6 +1,7 @@
 //! The queries that a model class may list, one file per group.
 
 mod decoding;
+mod differential;
 mod elbo;
 mod latent;
 mod library_size;
@@ -10,6 +11,9 @@ mod minibatches;
 mod normalized_expression;
 mod posterior_predictive;
 
+pub use differential::{
+    DeMode, Delta, DifferentialExpressionParams, TestMode, differential_expression,
+};
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use latent::{Latent, LatentParams, get_latent_representation};
 pub use library_size::{LibrarySizeParams, get_latent_library_size};
