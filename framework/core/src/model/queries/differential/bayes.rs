@@ -168,12 +168,13 @@ fn summarise(pairs: &Pairs, pseudocounts: f64, delta: f64, levels: &[f64]) -> Re
         };
         add(&mut summary.mean, lfc.mean_dim(1i64, false, Kind::Double))?;
         add(&mut summary.std, lfc.std_dim(1i64, false, false))?;
+        add(&mut summary.min, lfc.amin(1i64, false))?;
+        add(&mut summary.max, lfc.amax(1i64, false))?;
+        add(&mut summary.median, median(&lfc))?;
+        if levels.is_empty() {
+            continue;
+        }
         let (sorted, _) = lfc.sort(1, false);
-        let n = sorted.size()[1];
-        let at = |place: i64| sorted.select(1, place);
-        add(&mut summary.min, at(0))?;
-        add(&mut summary.max, at(n - 1))?;
-        add(&mut summary.median, (at((n - 1) / 2) + at(n / 2)) / 2.0)?;
         for (level, [low, high]) in levels.iter().zip(&mut summary.intervals) {
             let [lower, upper] = shortest_interval(&sorted, *level)?;
             add(low, lower)?;
@@ -181,6 +182,16 @@ fn summarise(pairs: &Pairs, pseudocounts: f64, delta: f64, levels: &[f64]) -> Re
         }
     }
     Ok(summary)
+}
+
+/// Median of each row; between the two in the middle for an even number.
+fn median(rows: &Tensor) -> Tensor {
+    let n = rows.size()[1];
+    let (below, _) = rows.kthvalue((n + 1) / 2, 1, false);
+    if n % 2 == 1 {
+        return below;
+    }
+    (below + rows.kthvalue(n / 2 + 1, 1, false).0) / 2.0
 }
 
 /// Ends of the shortest interval with this share of the samples, of each row `[n, n_samples]`.
