@@ -65,6 +65,19 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
     watch(command.stdout(Stdio::null())).map(|(cost, _)| cost)
 }
 
+/// Runs a program to its end, measures it and gives back the little that it said on standard error.
+///
+/// # Errors
+/// When it cannot be started, does not exit with 0 or says what is no text.
+pub fn measure_talk(command: &mut Command) -> Result<(Cost, String)> {
+    let (cost, mut child) = watch(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+    let mut text = String::new();
+    if let Some(talk) = &mut child.stderr {
+        talk.read_to_string(&mut text)?;
+    }
+    Ok((cost, text))
+}
+
 /// Runs a program to its end, measures it and gives back the little that it printed.
 ///
 /// # Errors

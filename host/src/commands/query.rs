@@ -1,5 +1,7 @@
 //! `scvi query`: ask a saved model about a data set.
 
+use std::time::Instant;
+
 use scvi_framework::{model::Settings, params::Args};
 
 use crate::{
@@ -36,8 +38,10 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     // The answer goes into the data set as it was read, not as the model registers it.
     let mut answer = plan.output.open(&adata, rows_asked(&plan.args), ui.format)?;
     let mut progress = Progress::new(ui.show);
+    let start = Instant::now();
     let asked = model.query(&method.name, &mut adata, &plan.args, answer.sink(), &mut progress);
     progress.finish();
+    ui.step(format!("answered in {:.3} s", start.elapsed().as_secs_f64()));
     if interrupt::requested() {
         answer.rescue()?.into_iter().for_each(|line| ui.say(format!("interrupted; {line}")));
         return Err(Error::Interrupted { kept: None });

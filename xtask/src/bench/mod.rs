@@ -4,6 +4,7 @@
 //! here, in turns, with the same settings.
 
 mod loader;
+mod queries;
 mod train;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::{cache, dist, python, workspace::Workspace};
+use crate::{cache, dist, process, python, workspace::Workspace};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -28,6 +29,8 @@ enum What {
     Train(train::Args),
     /// Cells per second and peak memory of a pass in shuffled minibatches, in memory and from disk.
     Loader(loader::Args),
+    /// Seconds and peak memory of each query.
+    Queries(queries::Args),
 }
 
 /// What all benches need.
@@ -60,6 +63,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     match &args.what {
         What::Train(args) => train::run(&bench, args),
         What::Loader(args) => loader::run(&bench, args),
+        What::Queries(args) => queries::run(&bench, args),
     }
 }
 
@@ -72,6 +76,29 @@ impl Bench<'_> {
         command.env("OMP_NUM_THREADS", threads);
         command
     }
+}
+
+/// Simulated counts with the covariates of the heart atlas tutorial.
+fn heart_like(bench: &Bench<'_>) -> Result<PathBuf> {
+    let data = bench.folder.join("counts.h5ad");
+    let mut simulate = Command::new(&bench.scvi);
+    simulate.args(["data", "synthetic"]).arg(&data).arg("--overwrite");
+    simulate.args(["--n-obs=18641", "--n-vars=1200", "--density=0.16", "--seed=0"]);
+    simulate.args(["--n-labels=11", "--n-donors=14", "--n-sources=4"]);
+    process::run(&mut simulate)?;
+    Ok(data)
+}
+
+/// Trains our model on these counts for some epochs and leaves it in `model`.
+fn training(bench: &Bench<'_>, data: &Path, epochs: u32, threads: &str) -> Command {
+    let mut command = Command::new(&bench.scvi);
+    command.args(["train", "SCVI"]).arg(data).arg("--out").arg(bench.folder.join("model"));
+    command.args(["--overwrite", "--quiet", "--no-progress", "--device=cpu", "--seed=0"]);
+    command.args(["--categorical-covariate-keys=cell_source,donor"]);
+    command.args(["--continuous-covariate-keys=percent_mito,percent_ribo"]);
+    command.args(["--batch-size=128", "--max-epochs", &epochs.to_string()]);
+    command.args(["--threads", threads]);
+    command
 }
 
 fn heading(what: &str) {

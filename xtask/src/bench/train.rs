@@ -1,13 +1,8 @@
 //! Training SCVI.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
 use anyhow::{Result, ensure};
 
-use super::{Bench, heading, median};
+use super::{Bench, heading, heart_like, median, training};
 use crate::process::{self, Cost};
 
 /// 18,641 cells × 1,200 genes, 4 sources, 14 donors, 2 continuous covariates, batches of 128.
@@ -30,18 +25,9 @@ pub struct Args {
 /// When a run fails.
 pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
     ensure!(args.epochs > 0 && args.rounds > 0, "--epochs and --rounds must be 1 or more");
-    let data = simulate(&bench.scvi, &bench.folder)?;
+    let data = heart_like(bench)?;
     let threads = args.threads.to_string();
-    let ours = |epochs: u32| {
-        let mut command = Command::new(&bench.scvi);
-        command.args(["train", "SCVI"]).arg(&data).arg("--out").arg(bench.folder.join("model"));
-        command.args(["--overwrite", "--quiet", "--no-progress", "--device=cpu", "--seed=0"]);
-        command.args(["--categorical-covariate-keys=cell_source,donor"]);
-        command.args(["--continuous-covariate-keys=percent_mito,percent_ribo"]);
-        command.args(["--batch-size=128", "--max-epochs", &epochs.to_string()]);
-        command.args(["--threads", &threads]);
-        process::measure(&mut command)
-    };
+    let ours = |epochs| process::measure(&mut training(bench, &data, epochs, &threads));
     let theirs = |epochs: u32| {
         let mut command = bench.script("train.py", &data, &threads);
         process::measure(command.args([&epochs.to_string(), &threads]))
@@ -66,17 +52,6 @@ pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
         println!("{what:<28}{a:>12.2}{b:>14.2}{:>9.1}×", b / a);
     }
     Ok(())
-}
-
-/// Simulated counts with the covariates of the heart atlas tutorial.
-fn simulate(scvi: &Path, folder: &Path) -> Result<PathBuf> {
-    let data = folder.join("counts.h5ad");
-    let mut simulate = Command::new(scvi);
-    simulate.args(["data", "synthetic"]).arg(&data).arg("--overwrite");
-    simulate.args(["--n-obs=18641", "--n-vars=1200", "--density=0.16", "--seed=0"]);
-    simulate.args(["--n-labels=11", "--n-donors=14", "--n-sources=4"]);
-    process::run(&mut simulate)?;
-    Ok(data)
 }
 
 #[derive(Default)]
