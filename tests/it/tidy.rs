@@ -283,6 +283,19 @@ fn no_file_knows_somebodys_home() {
 }
 
 #[test]
+fn documents_name_tests_that_exist() {
+    let text = fs::read_to_string(root().join("docs/differences.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let last_cells = rows.filter_map(|line| line.trim_end_matches([' ', '|']).rsplit(" | ").next());
+    let named: Vec<&str> = last_cells.filter_map(|cell| cell.strip_prefix('`')).collect();
+    assert!(named.len() > 10, "{named:?}");
+    let tests: Vec<Source> = sources(&["rs"]).into_iter().filter(Source::is_test).collect();
+    let exists = |name: &str| tests.iter().any(|s| s.text.contains(&format!("fn {name}() {{")));
+    let missing = named.iter().map(|name| name.trim_end_matches('`')).filter(|name| !exists(name));
+    expect_none("docs/differences.md names tests", missing.map(str::to_owned).collect());
+}
+
+#[test]
 fn comments_end_code_and_strings_do_not() {
     assert_eq!(code_of("let a = 1; // SCVI"), "let a = 1; ");
     assert_eq!(code_of("let a = \"//\"; // b"), "let a = \"//\"; ");
