@@ -9,8 +9,9 @@ use scvi_framework::{
     model::{
         Model, OutputSpec, Settings, Silent, Sink,
         queries::{
-            ElboParams, LibrarySize, LibrarySizeParams, LikelihoodParams, MarginalLlParams,
-            NormalizedExpressionParams, PosteriorPredictiveParams,
+            CorrelationType, ElboParams, FeatureCorrelationParams, LibrarySize, LibrarySizeParams,
+            LikelihoodParams, MarginalLlParams, NormalizedExpressionParams,
+            PosteriorPredictiveParams,
         },
     },
     saved::scvi_tools,
@@ -234,6 +235,58 @@ fn posterior_predictive_samples_agree() {
             "{mean} for {expected}"
         );
         assert!((zero - zeros[gene]).abs() < 0.02, "zeros {zero} for {}", zeros[gene]);
+    }
+}
+
+#[test]
+fn feature_correlations_agree() {
+    const N_GENES: usize = 100; // those that the expected matrices are about
+    let Some(mut reference) = Reference::open() else { return };
+    for kind in [CorrelationType::Pearson, CorrelationType::Spearman] {
+        let params = FeatureCorrelationParams {
+            n_samples: 20,
+            correlation_type: kind,
+            ..Default::default()
+        };
+        let (model, adata) = (&reference.model, &mut reference.adata);
+        let found = model.get_feature_correlation_matrix(adata, &params, &mut Silent).unwrap();
+        let n_vars = adata.n_vars();
+        assert_eq!(found.shape, [n_vars, n_vars]);
+        let found = found.values.to_f64();
+        let expected = reference.expected(&format!("correlation_{}", kind.word()));
+        let mut off = Vec::new();
+        for (i, row) in expected.chunks(N_GENES).enumerate() {
+            let found = &found[i * n_vars..][..N_GENES];
+            assert!((found[i] - 1.0).abs() < 1e-6, "{}", found[i]);
+            let others = found.iter().zip(row).enumerate().filter(|(j, _)| *j != i);
+            off.extend(others.map(|(_, (found, expected))| (found - expected).abs()));
+        }
+        off.sort_by(f64::total_cmp);
+        let median = off[off.len() / 2];
+        assert!(median <= 0.02, "{}: {median}", kind.word());
+    }
+}
+
+#[test]
+fn feature_correlations_are_averaged_over_batches() {
+    let Some(mut reference) = Reference::open() else { return };
+    let mut ask = |batches: &[&str]| {
+        let params = FeatureCorrelationParams {
+            indices: Some((0..40).collect()),
+            n_samples: 2,
+            transform_batch: batches.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        let (model, adata) = (&reference.model, &mut reference.adata);
+        let matrix = model.get_feature_correlation_matrix(adata, &params, &mut Silent).unwrap();
+        matrix.values.to_f64()
+    };
+    scvi_framework::tch::manual_seed(3);
+    let both = ask(&["b0", "b1"]);
+    scvi_framework::tch::manual_seed(3);
+    let each = [ask(&["b0"]), ask(&["b1"])];
+    for (both, (a, b)) in both.iter().zip(each[0].iter().zip(&each[1])) {
+        assert!((both - (a + b) / 2.0).abs() < 1e-6, "{both} for {a} and {b}");
     }
 }
 

@@ -55,4 +55,5 @@ export_plugin!(Scvi => [
     get_elbo,
     get_reconstruction_error,
     get_marginal_ll,
+    get_feature_correlation_matrix,
 ]);

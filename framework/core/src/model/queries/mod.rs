@@ -1,7 +1,9 @@
 //! The queries that a model class may list, one file per group.
 
+mod correlation;
 mod decoding;
 mod elbo;
+mod feature_correlation;
 mod latent;
 mod library_size;
 mod likelihood_parameters;
@@ -11,6 +13,9 @@ mod normalized_expression;
 mod posterior_predictive;
 
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
+pub use feature_correlation::{
+    CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,
+};
 pub use latent::{Latent, LatentParams, get_latent_representation};
 pub use library_size::{LibrarySizeParams, get_latent_library_size};
 pub use likelihood_parameters::{LikelihoodParams, get_likelihood_parameters};
