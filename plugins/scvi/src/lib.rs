@@ -56,4 +56,5 @@ export_plugin!(Scvi => [
     get_reconstruction_error,
     get_marginal_ll,
     get_feature_correlation_matrix,
+    get_batch_representation,
 ]);

@@ -1,5 +1,6 @@
 //! The queries that a model class may list, one file per group.
 
+mod batch_representation;
 mod correlation;
 mod decoding;
 mod elbo;
@@ -12,6 +13,7 @@ mod minibatches;
 mod normalized_expression;
 mod posterior_predictive;
 
+pub use batch_representation::{BatchRepresentationParams, get_batch_representation};
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use feature_correlation::{
     CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,
