@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use scvi_framework::{
     anndata::{AnnData, Element, Values},
@@ -87,6 +90,23 @@ impl Moments {
     }
 }
 
+/// Results as they come, flat, by name.
+#[derive(Default)]
+struct Whole(HashMap<String, Vec<f64>>, String);
+
+impl Sink for Whole {
+    fn begin(&mut self, spec: &OutputSpec) -> scvi_framework::Result<()> {
+        self.1.clone_from(&spec.name);
+        Ok(())
+    }
+
+    fn rows(&mut self, block: Element) -> scvi_framework::Result<()> {
+        let Element::Dense(dense) = block else { panic!("not dense") };
+        self.0.entry(self.1.clone()).or_default().extend(dense.values.to_f64());
+        Ok(())
+    }
+}
+
 /// Averages over draws agree: within 4 standard errors of their difference in 99.9 % of entries,
 /// nowhere off by 7, and by more than 5 % of the gene's range in no more than 1 % of entries (between
 /// two runs of scvi-tools it is 0.13 % of expression with 200 draws each).
@@ -152,6 +172,48 @@ fn likelihood_parameters_agree() {
     for (found, expected) in found.iter().zip(reference.expected("likelihood_dispersions")) {
         assert!((found - expected).abs() <= 1e-4 * expected, "{found} for {expected}");
     }
+}
+
+/// With the same weights for dropout as for frequencies, the log odds of an extra zero and the log mean
+/// differ by the same number in all genes of a cell, if they are of the same draw.
+#[test]
+fn likelihood_parameters_are_those_of_one_draw() {
+    const DRAWS: usize = 3;
+    let Some(reference) = Reference::open() else { return };
+    let Reference { model, mut adata, .. } = reference;
+    let mut saved = model.save().unwrap();
+    for part in ["weight", "bias"] {
+        let scale = saved.weights[&format!("decoder.px_scale_decoder.0.{part}")].clone();
+        saved.weights.insert(format!("decoder.px_dropout_decoder.{part}"), scale);
+    }
+    let model = Model::<Scvi>::load(saved, &Settings::default()).unwrap();
+    let params = LikelihoodParams {
+        indices: Some((0..50).collect()),
+        n_samples: DRAWS,
+        batch_size: 16,
+        ..Default::default()
+    };
+    let mut results = Whole::default();
+    model.get_likelihood_parameters(&mut adata, &params, &mut results, &mut Silent).unwrap();
+    let n_vars = adata.n_vars();
+    let cells =
+        |name: &str| results.0[name].chunks(n_vars).map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let (mean, dropout) = (cells("mean"), cells("dropout"));
+    assert_eq!((mean.len(), dropout.len()), (DRAWS * 50, DRAWS * 50));
+    let constant = |(mean, dropout): (&Vec<f64>, &Vec<f64>)| {
+        let difference = |(m, d): (&f64, &f64)| (d / (1.0 - d)).ln() - m.ln();
+        let all: Vec<f64> = mean.iter().zip(dropout).map(difference).collect();
+        let low = all.iter().copied().fold(f64::MAX, f64::min);
+        let high = all.iter().copied().fold(f64::MIN, f64::max);
+        (low, high)
+    };
+    for (cell, pair) in mean.iter().zip(&dropout).enumerate() {
+        let (low, high) = constant(pair);
+        assert!(high - low < 1e-3, "draw and cell {cell}: from {low} to {high}");
+    }
+    // Of another draw they would not be: the test can fail.
+    let (low, high) = constant((&mean[0], &dropout[50]));
+    assert!(high - low > 0.05, "two draws are alike: from {low} to {high}");
 }
 
 #[test]
