@@ -5,6 +5,7 @@
 mod abi;
 mod batch_representation;
 mod cli;
+mod differential;
 mod expression;
 mod fuzzed;
 mod golden;

@@ -39,6 +39,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     let asked = model.query(&method.name, &mut adata, &plan.args, answer.sink(), &mut progress);
     progress.finish();
     if interrupt::requested() {
+        answer.rescue()?.into_iter().for_each(|line| ui.say(format!("interrupted; {line}")));
         return Err(Error::Interrupted { kept: None });
     }
     asked?;

@@ -128,7 +128,7 @@ impl DynModel for Toy {
         sink.begin(&OutputSpec {
             name: "z".into(),
             shape: vec![n, 1],
-            dtype: DType::Float32,
+            dtype: Some(DType::Float32),
             place: (Slot::Obsm, "X_toy".into()),
             columns: None,
         })?;

@@ -7,7 +7,11 @@ use scvi_framework::{
     model::Sink,
 };
 
-use super::{Answer, Gathered, collect::Collector, title};
+use super::{
+    Answer, Gathered,
+    collect::{Collector, Content},
+    title,
+};
 use crate::{
     failure::{Error, Result},
     files,
@@ -33,15 +37,27 @@ impl Answer for DataSet {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<String>> {
-        let Self { path, mut adata, collector } = *self;
-        let mut told = Vec::new();
-        for result in collector.finish()? {
-            told.push(format!("wrote {} to {}", title(&result.spec), path.display()));
-            place(&mut adata, result)?;
-        }
-        files::write_h5ad(&path, &adata)?;
-        Ok(told)
+        let Self { path, adata, collector } = *self;
+        write(&path, adata, collector.finish()?)
     }
+
+    fn rescue(self: Box<Self>) -> Result<Vec<String>> {
+        let Self { path, adata, collector } = *self;
+        match collector.rescue() {
+            Some(rows) => write(&path, adata, vec![rows]),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn write(path: &Path, mut adata: AnnData, results: Vec<Gathered>) -> Result<Vec<String>> {
+    let mut told = Vec::new();
+    for result in results {
+        told.push(format!("wrote {} to {}", title(&result.spec), path.display()));
+        place(&mut adata, result)?;
+    }
+    files::write_h5ad(path, &adata)?;
+    Ok(told)
 }
 
 fn place(adata: &mut AnnData, result: Gathered) -> Result<()> {
@@ -55,9 +71,12 @@ fn place(adata: &mut AnnData, result: Gathered) -> Result<()> {
             instead: "write it to a .npz, .csv or .tsv file",
         });
     }
-    let element = match result.spec.shape.as_slice() {
-        [] => Element::Scalar(Scalar::Number(result.array.values)),
-        _ => Element::Dense(result.array),
+    let element = match result.content {
+        Content::Table(table) => Element::DataFrame(table),
+        Content::Array(single) if single.shape.is_empty() => {
+            Element::Scalar(Scalar::Number(single.values))
+        }
+        Content::Array(array) => Element::Dense(array),
     };
     Ok(adata.set(*slot, key, element)?)
 }

@@ -95,6 +95,15 @@ pub trait Answer {
     /// # Errors
     /// When the results do not fit the kind of output, or the disk is full.
     fn finish(self: Box<Self>) -> Result<Vec<String>>;
+
+    /// Writes what came of an interrupted job, where a part is of use: whole blocks of a table. Says
+    /// nothing when nothing was written.
+    ///
+    /// # Errors
+    /// As [`Answer::finish`].
+    fn rescue(self: Box<Self>) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
 }
 
 /// `obsm['X_scVI'] (10849 × 10)`

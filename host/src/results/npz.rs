@@ -87,13 +87,20 @@ impl Npz {
 impl Sink for Npz {
     fn begin(&mut self, spec: &OutputSpec) -> FrameworkResult<()> {
         self.close_array()?;
+        let Some(dtype) = spec.dtype else {
+            return Err(FrameworkError::Kind {
+                what: format!("result `{}`", spec.name),
+                expected: "an array for .npz (write tables to .csv, .tsv or .h5ad)".into(),
+                found: "table".into(),
+            });
+        };
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(true);
         let started = self.zip.writer().start_file(format!("{}.npy", spec.name), options);
         started
             .map_err(refused)
-            .and_then(|()| self.zip.writer().write_all(&header(spec)))
+            .and_then(|()| self.zip.writer().write_all(&header(spec, dtype)))
             .map_err(|e| self.failed(e))?;
         self.open = Some((spec.clone(), 0));
         Ok(())
@@ -135,10 +142,10 @@ fn refused(error: ZipError) -> io::Error {
 
 /// Version 1.0 of numpy's header: a Python literal, padded so that the data start at a multiple
 /// of 64.
-fn header(spec: &OutputSpec) -> Vec<u8> {
+fn header(spec: &OutputSpec, dtype: DType) -> Vec<u8> {
     let axes: String = spec.shape.iter().map(|n| format!("{n}, ")).collect();
     let shape = if spec.shape.len() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") };
-    let descr = descr(spec.dtype);
+    let descr = descr(dtype);
     let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({shape}), }}");
     let padded = (10 + dict.len() + 1).next_multiple_of(64) - 10;
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();

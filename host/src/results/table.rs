@@ -7,12 +7,16 @@ use std::{
 
 use csv::WriterBuilder;
 use scvi_framework::{
-    anndata::{AnnData, Slot, Strings, Values},
-    model::Sink,
+    anndata::{AnnData, DataFrame, Element, Slot, Strings, Values},
+    model::{OutputSpec, Sink},
     serde_json::{Map, Value, json},
 };
 
-use super::{Answer, Gathered, collect::Collector, title};
+use super::{
+    Answer, Gathered,
+    collect::{Collector, Content},
+    title,
+};
 use crate::{
     failure::{Error, Result},
     staged::Staged,
@@ -80,31 +84,44 @@ impl Answer for Table {
 
     fn finish(self: Box<Self>) -> Result<Vec<String>> {
         let Self { path, separator, names, collector } = *self;
-        let results = collector.finish()?;
-        let frame = Frame::of(&results, &names)?;
-        let Some(path) = path else {
-            if io::stdout().is_terminal() {
-                term::print(&frame.aligned())?;
-                return Ok(Vec::new());
-            }
-            let mut out = BufWriter::new(io::stdout().lock());
-            frame
-                .write(&mut out, separator)
-                .and_then(|()| out.flush())
-                .map_err(term::stdout_error)?;
-            return Ok(Vec::new());
-        };
-        let mut staged = Staged::create(&path)?;
-        let mut out = BufWriter::new(staged.file());
-        frame
-            .write(&mut out, separator)
-            .and_then(|()| out.flush())
-            .map_err(|source| Error::Write { path: path.clone(), source })?;
-        drop(out);
-        staged.commit()?;
-        let told = |r: &Gathered| format!("wrote {} to {}", title(&r.spec), path.display());
-        Ok(results.iter().map(told).collect())
+        write(path, separator, &names, &collector.finish()?)
     }
+
+    fn rescue(self: Box<Self>) -> Result<Vec<String>> {
+        let Self { path, separator, names, collector } = *self;
+        match collector.rescue() {
+            Some(rows) => write(path, separator, &names, &[rows]),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+fn write(
+    path: Option<PathBuf>,
+    separator: char,
+    names: &Names,
+    results: &[Gathered],
+) -> Result<Vec<String>> {
+    let frame = Frame::of(results, names)?;
+    let Some(path) = path else {
+        if io::stdout().is_terminal() {
+            term::print(&frame.aligned())?;
+            return Ok(Vec::new());
+        }
+        let mut out = BufWriter::new(io::stdout().lock());
+        frame.write(&mut out, separator).and_then(|()| out.flush()).map_err(term::stdout_error)?;
+        return Ok(Vec::new());
+    };
+    let mut staged = Staged::create(&path)?;
+    let mut out = BufWriter::new(staged.file());
+    frame
+        .write(&mut out, separator)
+        .and_then(|()| out.flush())
+        .map_err(|source| Error::Write { path: path.clone(), source })?;
+    drop(out);
+    staged.commit()?;
+    let told = |r: &Gathered| format!("wrote {} to {}", title(&r.spec), path.display());
+    Ok(results.iter().map(told).collect())
 }
 
 /// JSON on standard output: per result its shape, columns and rows.
@@ -136,23 +153,86 @@ impl Answer for Json {
 
 fn describe(result: &Gathered, names: &Names) -> Value {
     let spec = &result.spec;
+    let array = match &result.content {
+        Content::Array(array) => array,
+        Content::Table(table) => return columns_of(spec, table),
+    };
     let Some(&n_rows) = spec.shape.first() else {
-        return value(&result.array.values, 0);
+        return value(&array.values, 0);
     };
     let (head, index) = names.column(spec.place.0, n_rows);
-    let values: Vec<Value> =
-        (0..result.array.values.len()).map(|i| value(&result.array.values, i)).collect();
+    let values: Vec<Value> = (0..array.values.len()).map(|i| value(&array.values, i)).collect();
     json!({
-        "shape": spec.shape, "dtype": spec.dtype.name(), "columns": spec.columns,
+        "shape": spec.shape, "dtype": array.values.dtype().name(), "columns": spec.columns,
         head: index, "values": values,
     })
 }
 
+/// A table: its index, and each column under its name.
+fn columns_of(spec: &OutputSpec, table: &DataFrame) -> Value {
+    let cells = |column: &Element| -> Vec<Value> {
+        let cells = Cells::of(column);
+        (0..table.n_rows()).map(|row| cells.value(row)).collect()
+    };
+    let columns = table.columns.iter().map(|(name, column)| (name.clone(), cells(column).into()));
+    json!({
+        "shape": spec.shape,
+        index_name(table): cells(&table.index),
+        "columns": Value::Object(columns.collect::<Map<_, _>>()),
+    })
+}
+
+fn index_name(table: &DataFrame) -> &str {
+    table.index_name.as_deref().unwrap_or("row")
+}
+
+/// A column to be written.
+enum Cells<'a> {
+    Numbers { values: &'a Values, first: usize, stride: usize },
+    Text(&'a Strings),
+    Other,
+}
+
+impl<'a> Cells<'a> {
+    fn of(column: &'a Element) -> Self {
+        match column {
+            Element::Dense(d) => Self::Numbers { values: &d.values, first: 0, stride: 1 },
+            Element::Strings(strings) => Self::Text(strings),
+            _ => Self::Other,
+        }
+    }
+
+    fn value(&self, row: usize) -> Value {
+        match self {
+            Self::Numbers { values, first, stride } => value(values, first + row * stride),
+            Self::Text(strings) => strings.get(row).into(),
+            Self::Other => Value::Null,
+        }
+    }
+
+    /// In a file.
+    fn text(&self, row: usize) -> String {
+        match self {
+            Self::Numbers { values, first, stride } => text(values, first + row * stride),
+            Self::Text(strings) => strings.get(row).into(),
+            Self::Other => String::new(),
+        }
+    }
+
+    /// On a terminal.
+    fn short(&self, row: usize) -> String {
+        match self {
+            Self::Numbers { values, first, stride } => short(values, first + row * stride),
+            _ => self.text(row),
+        }
+    }
+}
+
 /// Columns side by side.
 struct Frame<'a> {
-    head: &'static str,
+    head: &'a str,
     index: Vec<String>,
-    columns: Vec<(String, &'a Values, usize, usize)>, // name, values, first, stride
+    columns: Vec<(String, Cells<'a>)>,
 }
 
 impl<'a> Frame<'a> {
@@ -163,9 +243,15 @@ impl<'a> Frame<'a> {
             instead: "write it to a .npz file",
         };
         let rows = |r: &Gathered| r.spec.shape.first().copied().unwrap_or(1);
+        if let [Gathered { content: Content::Table(table), .. }] = results {
+            return Ok(Self::of_table(table));
+        }
         let n_rows = results.first().map_or(0, rows);
         let mut columns = Vec::new();
         for result in results {
+            let Content::Array(array) = &result.content else {
+                return Err(unfit(result, "is a table of its own"));
+            };
             if result.spec.shape.len() > 2 {
                 return Err(unfit(result, "has more than two dimensions"));
             }
@@ -174,18 +260,21 @@ impl<'a> Frame<'a> {
             }
             let width = result.spec.shape.get(1).copied().unwrap_or(1);
             for j in 0..width {
-                columns.push((
-                    column_name(result, j, results.len() > 1),
-                    &result.array.values,
-                    j,
-                    width,
-                ));
+                let cells = Cells::Numbers { values: &array.values, first: j, stride: width };
+                columns.push((column_name(result, j, results.len() > 1), cells));
             }
         }
         let single = results.iter().all(|r| r.spec.shape.is_empty());
         let slot = results.first().map_or(Slot::Uns, |r| r.spec.place.0);
         let (head, index) = if single { ("", Vec::new()) } else { names.column(slot, n_rows) };
         Ok(Self { head, index, columns })
+    }
+
+    fn of_table(table: &'a DataFrame) -> Self {
+        let names = Cells::of(&table.index);
+        let index = (0..table.n_rows()).map(|row| names.text(row)).collect();
+        let columns = table.columns.iter().map(|(name, c)| (name.clone(), Cells::of(c))).collect();
+        Self { head: index_name(table), index, columns }
     }
 
     fn write(&self, out: &mut impl Write, separator: char) -> io::Result<()> {
@@ -196,8 +285,7 @@ impl<'a> Frame<'a> {
         csv.write_record(heads).map_err(refused)?;
         for row in 0..if single { 1 } else { self.index.len() } {
             let name = (!single).then(|| self.index[row].clone());
-            let cells =
-                self.columns.iter().map(|(_, v, first, stride)| text(v, first + row * stride));
+            let cells = self.columns.iter().map(|(_, cells)| cells.text(row));
             csv.write_record(name.into_iter().chain(cells)).map_err(refused)?;
         }
         csv.flush()
@@ -208,9 +296,8 @@ impl<'a> Frame<'a> {
         let head = (self.head.to_owned(), self.index.clone());
         let n_rows = self.index.len().max(1);
         let mut columns = if self.index.is_empty() { vec![] } else { vec![head] };
-        columns.extend(self.columns.iter().map(|(name, values, first, stride)| {
-            let cells = (0..n_rows).map(|row| short(values, first + row * stride));
-            (name.clone(), cells.collect())
+        columns.extend(self.columns.iter().map(|(name, cells)| {
+            (name.clone(), (0..n_rows).map(|row| cells.short(row)).collect())
         }));
         let width = |(name, cells): &(String, Vec<String>)| {
             cells.iter().chain([name]).map(|cell| cell.chars().count()).max().unwrap_or(0)

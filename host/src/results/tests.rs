@@ -15,7 +15,7 @@ fn spec(name: &str, shape: &[usize]) -> OutputSpec {
     OutputSpec {
         name: name.into(),
         shape: shape.into(),
-        dtype: DType::Float32,
+        dtype: Some(DType::Float32),
         place: (Slot::Obsm, format!("X_{name}")),
         columns: None,
     }
@@ -103,5 +103,74 @@ fn an_unknown_ending_names_the_known_ones() {
         message,
         "l.txt: cannot tell the kind of file; expected one of .h5ad, .csv, .tsv, .npz, or - for \
          standard output"
+    );
+}
+
+fn genes() -> (OutputSpec, Vec<DataFrame>) {
+    let spec = OutputSpec {
+        name: "de".into(),
+        shape: vec![3, 2],
+        dtype: None,
+        place: (Slot::Uns, "toy_de".into()),
+        columns: Some(vec!["p".into(), "group".into()]),
+    };
+    let block = |names: &[&str], p: Vec<f64>| {
+        let mut table = DataFrame::new(names);
+        table.index_name = Some("var_names".into());
+        table.columns.insert("p".into(), Element::vector(p));
+        table.columns.insert("group".into(), Element::strings(names.iter().map(|_| "a, b")));
+        table
+    };
+    (spec, vec![block(&["g2", "g1"], vec![1.0, 0.25]), block(&["g1"], vec![0.5])])
+}
+
+fn table(output: &Output, n_blocks: usize) -> Box<dyn Answer> {
+    let (spec, blocks) = genes();
+    let mut answer = output.open(&adata(), None, Format::Text).unwrap();
+    answer.sink().begin(&spec).unwrap();
+    for block in blocks.into_iter().take(n_blocks) {
+        answer.sink().rows(Element::DataFrame(block)).unwrap();
+    }
+    answer
+}
+
+#[test]
+fn tables_come_in_blocks_of_rows() {
+    let (_dir, output, path) = place("de.csv");
+    let told = table(&output, 2).finish().unwrap();
+    assert_eq!(told, [format!("wrote uns['toy_de'] (3 × 2) to {}", path.display())]);
+    let text = std::fs::read_to_string(path).unwrap();
+    assert_eq!(text, "var_names,p,group\ng2,1,\"a, b\"\ng1,0.25,\"a, b\"\ng1,0.5,\"a, b\"\n");
+}
+
+#[test]
+fn tables_go_into_uns() {
+    let (_dir, output, path) = place("de.h5ad");
+    table(&output, 2).finish().unwrap();
+    let back = files::read_h5ad(&path, Backing::Memory).unwrap();
+    let Element::DataFrame(table) = back.get(Slot::Uns, "toy_de").unwrap() else { panic!("no") };
+    assert_eq!(table.names().unwrap().iter().collect::<Vec<_>>(), ["g2", "g1", "g1"]);
+    assert_eq!(table.columns["p"], Element::vector(vec![1.0, 0.25, 0.5]));
+}
+
+#[test]
+fn an_interrupted_table_keeps_its_whole_blocks() {
+    let (_dir, output, path) = place("de.csv");
+    let message = table(&output, 1).finish().unwrap_err().to_string();
+    assert!(message.contains("result `de`"), "{message}");
+    assert!(!path.exists());
+    table(&output, 1).rescue().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text, "var_names,p,group\ng2,1,\"a, b\"\ng1,0.25,\"a, b\"\n");
+}
+
+#[test]
+fn archives_of_arrays_refuse_tables() {
+    let (_dir, output, _) = place("de.npz");
+    let mut answer = output.open(&adata(), None, Format::Text).unwrap();
+    let message = answer.sink().begin(&genes().0).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "result `de`: expected an array for .npz (write tables to .csv, .tsv or .h5ad), found table"
     );
 }

@@ -14,8 +14,8 @@ pub struct OutputSpec {
     pub name: String,
     /// Full shape; the first axis comes in blocks. Empty for a single number.
     pub shape: Vec<usize>,
-    /// The type of its numbers.
-    pub dtype: DType,
+    /// The type of its numbers; `None` for a table, which comes as data frames of rows.
+    pub dtype: Option<DType>,
     /// Where scanpy users expect it in the data set.
     pub place: (Slot, String),
     /// Names of the columns, for tables.

@@ -175,7 +175,7 @@ impl DynModel for ForgetfulModel {
         sink.begin(&OutputSpec {
             name: "numbers".into(),
             shape: vec![5],
-            dtype: DType::Float64,
+            dtype: Some(DType::Float64),
             place: (Slot::Obs, "numbers".into()),
             columns: None,
         })?;

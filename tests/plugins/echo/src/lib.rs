@@ -301,7 +301,7 @@ impl DynModel for Echo {
                     sink.begin(&OutputSpec {
                         name: name.clone(),
                         shape: element.shape(),
-                        dtype: DType::Float32,
+                        dtype: Some(DType::Float32),
                         place: (Slot::Uns, name),
                         columns: None,
                     })?;

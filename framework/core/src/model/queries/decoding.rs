@@ -59,27 +59,36 @@ where
         })
     }
 
-    /// Codes of batches named by their category; one `None` when none is named.
+    /// Codes of batches named by their category in this argument; one `None` when none is named.
     ///
     /// # Errors
     /// [`Error::Argument`], listing the categories, for a batch that the model does not know.
-    pub(super) fn batch_codes(&self, transform_batch: &[String]) -> Result<Vec<Option<i64>>> {
-        if transform_batch.is_empty() {
+    pub(super) fn batch_codes(&self, argument: &str, named: &[String]) -> Result<Vec<Option<i64>>> {
+        if named.is_empty() {
             return Ok(vec![None]);
         }
-        let state = self.manager.registry().state(REGISTRY_KEYS.batch);
-        let categories: Vec<Value> =
-            state.and_then(|s| s.read("categorical_mapping")).unwrap_or_default();
-        let known: Vec<String> = categories.iter().map(plain).collect();
+        let known = self.batch_names();
         let code = |name: &String| {
             let code = known.iter().position(|category| category == name);
             code.map(|code| Some(code as i64)).ok_or_else(|| Error::Argument {
-                name: "transform_batch".into(),
+                name: argument.into(),
                 expected: format!("batches of the model ({})", crate::error::list(&known)),
                 found: name.clone(),
             })
         };
-        transform_batch.iter().map(code).collect()
+        named.iter().map(code).collect()
+    }
+
+    /// Codes of all batches of the model.
+    pub(super) fn all_batches(&self) -> Vec<Option<i64>> {
+        (0..self.batch_names().len() as i64).map(Some).collect()
+    }
+
+    fn batch_names(&self) -> Vec<String> {
+        let state = self.manager.registry().state(REGISTRY_KEYS.batch);
+        let categories: Vec<Value> =
+            state.and_then(|s| s.read("categorical_mapping")).unwrap_or_default();
+        categories.iter().map(plain).collect()
     }
 
     /// Positions of genes, in the order of the data; all when `None`.
@@ -111,7 +120,7 @@ fn in_batch(batch: &Batch, code: Option<i64>) -> Result<Batch> {
 }
 
 /// A category as the command line spells it.
-fn plain(category: &Value) -> String {
+pub(super) fn plain(category: &Value) -> String {
     category.as_str().map_or_else(|| category.to_string(), str::to_owned)
 }
 

@@ -107,7 +107,7 @@ pub(super) fn push(
     let spec = |shape, slot| OutputSpec {
         name: name.into(),
         shape,
-        dtype: DType::Float64,
+        dtype: Some(DType::Float64),
         place: (slot, name.into()),
         columns: None,
     };

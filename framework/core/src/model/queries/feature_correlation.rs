@@ -65,7 +65,7 @@ where
             sink.begin(&OutputSpec {
                 name: "feature_correlation_matrix".into(),
                 shape: matrix.shape.clone(),
-                dtype: DType::Float32,
+                dtype: Some(DType::Float32),
                 place: (Slot::Varp, format!("{}_feature_correlation", M::NAME.to_lowercase())),
                 columns: Some(model.var_names.clone()),
             })?;
@@ -96,7 +96,7 @@ where
         params: &FeatureCorrelationParams,
         observer: &mut dyn Observer,
     ) -> Result<Dense> {
-        let batches = self.batch_codes(&params.transform_batch)?;
+        let batches = self.batch_codes("transform_batch", &params.transform_batch)?;
         let n_vars = self.var_names.len();
         let n_cells = params.indices.as_ref().map_or(adata.n_obs(), Vec::len);
         let mut sum = Tensor::zeros([n_vars as i64; 2], tch::kind::DOUBLE_CPU);

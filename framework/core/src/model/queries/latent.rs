@@ -132,7 +132,7 @@ pub(super) fn push(name: &str, key: &str, values: Dense, sink: &mut dyn Sink) ->
     sink.begin(&OutputSpec {
         name: name.into(),
         shape: values.shape.clone(),
-        dtype: DType::Float32,
+        dtype: Some(DType::Float32),
         place: (Slot::Obsm, key.into()),
         columns: None,
     })?;

@@ -40,7 +40,7 @@ where
             sink.begin(&OutputSpec {
                 name: "latent_library_size".into(),
                 shape: vec![sizes.len()],
-                dtype: DType::Float32,
+                dtype: Some(DType::Float32),
                 place: (Slot::Obs, "latent_library_size".into()),
                 columns: None,
             })?;

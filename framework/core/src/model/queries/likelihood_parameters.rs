@@ -104,7 +104,7 @@ where
             name: name.into(),
             place: self.place_of_expression(name, shape.len(), n_vars),
             shape,
-            dtype: DType::Float32,
+            dtype: Some(DType::Float32),
             columns: Some(self.var_names.clone()),
         };
         let how = Decoding {

@@ -3,6 +3,7 @@
 mod batch_representation;
 mod correlation;
 mod decoding;
+mod differential;
 mod elbo;
 mod feature_correlation;
 mod latent;
@@ -14,6 +15,9 @@ mod normalized_expression;
 mod posterior_predictive;
 
 pub use batch_representation::{BatchRepresentationParams, get_batch_representation};
+pub use differential::{
+    DeMode, Delta, DifferentialExpressionParams, TestMode, differential_expression,
+};
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use feature_correlation::{
     CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,

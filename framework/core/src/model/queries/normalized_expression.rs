@@ -110,7 +110,7 @@ where
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let genes = self.gene_positions(params.gene_list.as_deref())?;
-        let batches = self.batch_codes(&params.transform_batch)?;
+        let batches = self.batch_codes("transform_batch", &params.transform_batch)?;
         let all = adata.n_obs();
         let n_cells = params.indices.as_ref().map_or(all, Vec::len);
         let rows = || params.indices.clone().unwrap_or_else(|| (0..all).collect());
@@ -133,7 +133,7 @@ where
             name: "normalized_expression".into(),
             place: self.place_of_expression("normalized", shape.len(), genes.len()),
             shape,
-            dtype: DType::Float32,
+            dtype: Some(DType::Float32),
             columns: Some(self.names_of(&genes)),
         })?;
         let genes = Tensor::from_slice(&genes);

@@ -74,7 +74,7 @@ where
             name: "posterior_predictive_sample".into(),
             place: self.place_of_expression("posterior_predictive", shape.len(), genes.len()),
             shape,
-            dtype: DType::Float32,
+            dtype: Some(DType::Float32),
             columns: Some(self.names_of(&genes)),
         })?;
         let genes = Tensor::from_slice(&genes);
@@ -82,7 +82,7 @@ where
             indices: params.indices.clone(),
             batch_size: params.batch_size,
             n_samples: params.n_samples,
-            batches: self.batch_codes(&params.transform_batch)?,
+            batches: self.batch_codes("transform_batch", &params.transform_batch)?,
         };
         self.decode(adata, &how, observer, |generated| {
             let draws = generated.iter().map(|px| px.px().sample());

@@ -1,0 +1,281 @@
+//! Differential expression: which genes differ between groups of cells, by posterior samples.
+
+mod bayes;
+mod counts;
+mod delta;
+mod groups;
+mod progress;
+mod scales;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use rand::{SeedableRng, rngs::StdRng};
+use serde_json::Value;
+
+use self::{
+    bayes::{Change, change, vanilla},
+    counts::CountStatistics,
+    groups::{Comparison, Groups},
+    progress::Part,
+    scales::{Scales, paired},
+    table::Columns,
+};
+use super::decoding::{Generative, Inference};
+use crate::{
+    Params,
+    anndata::{AnnData, Element, Slot},
+    error::{Error, Result},
+    model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
+    params::{ParamKind, ParamType, Params as _},
+};
+
+crate::choices! {
+    /// What is asked of a gene.
+    pub enum DeMode {
+        /// Whether its fold change leaves a region around zero (Boyeau et al. 2019).
+        #[default]
+        Change = "change",
+        /// In which group it is higher (Lopez et al. 2018).
+        Vanilla = "vanilla",
+    }
+}
+
+crate::choices! {
+    /// Whether higher and lower are one hypothesis or two.
+    pub enum TestMode {
+        /// Higher, lower, unchanged: the likelier of the first two counts.
+        #[default]
+        Three = "three",
+        /// Changed or unchanged.
+        Two = "two",
+    }
+}
+
+/// Half the width of the region of log2 fold changes that count as no change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Delta {
+    /// This number.
+    Fixed(f64),
+    /// Estimated from the fold changes of all genes.
+    Estimated,
+}
+
+impl Default for Delta {
+    fn default() -> Self {
+        Self::Fixed(0.25)
+    }
+}
+
+impl ParamType for Delta {
+    fn kind() -> ParamKind {
+        ParamKind::Text
+    }
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::String(word) if word == "auto" => Some(Self::Estimated),
+            Value::String(number) => number.parse().ok().map(Self::Fixed),
+            _ => value.as_f64().map(Self::Fixed),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        match self {
+            Self::Fixed(delta) => (*delta).into(),
+            Self::Estimated => "auto".into(),
+        }
+    }
+}
+
+/// Arguments of [`differential_expression`].
+#[derive(Clone, Debug, PartialEq, Params)]
+pub struct DifferentialExpressionParams {
+    /// Column of obs with the groups.
+    pub groupby: Option<String>,
+    /// Groups to compare with `group2`; each of `groupby` when none is given.
+    pub group1: Vec<String>,
+    /// Group to compare with; all other cells when not given.
+    pub group2: Option<String>,
+    /// Rows of the first group, in place of `group1`.
+    pub idx1: Option<Vec<usize>>,
+    /// Rows of the second group; all rows not in `idx1` when not given.
+    pub idx2: Option<Vec<usize>>,
+    /// What is asked of a gene.
+    pub mode: DeMode,
+    /// Log2 fold changes within ± this are no change; `auto` estimates it.
+    pub delta: Delta,
+    /// Cells per minibatch.
+    #[param(default = 128usize, min = 1)]
+    pub batch_size: usize,
+    /// Add means and shares of the counts of both groups.
+    #[param(default = true)]
+    pub all_stats: bool,
+    /// Decode both groups in the same batches, in place of each cell in its own.
+    pub batch_correction: bool,
+    /// Batches to decode the first group in; all when none is given.
+    pub batchid1: Vec<String>,
+    /// Batches to decode the second group in; all when none is given.
+    pub batchid2: Vec<String>,
+    /// Expected share of false discoveries among the genes called.
+    #[param(default = 0.05, min = 0.0, max = 1.0)]
+    pub fdr_target: f64,
+    /// Posterior samples of each group.
+    #[param(default = 5000usize, min = 1)]
+    pub n_samples_overall: usize,
+    /// Compare random pairs of samples, in place of each with one other.
+    pub use_permutation: bool,
+    /// How many random pairs.
+    #[param(default = 10_000usize, min = 1)]
+    pub m_permutation: usize,
+    /// Added to frequencies before their ratio is taken; estimated from silent genes when not given.
+    #[param(min = 0.0)]
+    pub pseudocounts: Option<f64>,
+    /// Mean count below which a gene is silent in a group.
+    #[param(default = 0.01, min = 0.0)]
+    pub threshold_counts: f64,
+    /// Whether higher and lower are one hypothesis or two.
+    pub test_mode: TestMode,
+    /// Levels of credible intervals of the fold change to add, e.g. 0.9.
+    pub cred_interval_lvls: Vec<f64>,
+}
+
+/// `differential_expression`: a table of genes for each comparison.
+pub fn differential_expression<M: BaseModelClass>() -> Query<M>
+where
+    Inference<M>: HasQz,
+    Generative<M>: HasPx,
+{
+    let about = "Genes that differ between groups of cells, with probabilities and fold changes.";
+    Query::new::<DifferentialExpressionParams>(
+        "differential_expression",
+        about,
+        |model, adata, args, sink, observer| {
+            let params = DifferentialExpressionParams::from_args(args)?;
+            model.differential_expression(adata, &params, sink, observer)
+        },
+    )
+}
+
+impl<M: BaseModelClass> Model<M>
+where
+    Inference<M>: HasQz,
+    Generative<M>: HasPx,
+{
+    /// Sends a table named `differential_expression` to `sink`, comparison by comparison: a row per
+    /// gene, likeliest first, with the columns of scvi-tools.
+    ///
+    /// Holds `2 × n_samples_overall × n_vars` float32, and as many again for the pairs.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for groups, rows or batches that are not there, or a group without cells;
+    /// when the data do not fit the model.
+    pub fn differential_expression(
+        &self,
+        adata: &mut AnnData,
+        params: &DifferentialExpressionParams,
+        sink: &mut dyn Sink,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        if let Some(level) = params.cred_interval_lvls.iter().find(|l| !(0.0..1.0).contains(*l)) {
+            return Err(Error::Argument {
+                name: "cred_interval_lvls".into(),
+                expected: "levels of at least 0 and less than 1".into(),
+                found: level.to_string(),
+            });
+        }
+        let groups = Groups::of(adata, params)?;
+        let batches = [self.batches("batchid1", params)?, self.batches("batchid2", params)?];
+        let n_batches = batches.each_ref().map(Vec::len);
+        let draws = n_batches.map(|n| n * scales::draws_per_batch(params.n_samples_overall, n));
+        let total = adata.n_obs() + groups.comparisons.len() * (draws[0] + draws[1]);
+        let mut progress = Part::new(observer, total);
+        let counts = self.count_statistics(adata, &groups, params.batch_size, &mut progress)?;
+        let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);
+        for (i, comparison) in groups.comparisons.iter().enumerate() {
+            let sides = [&comparison.first, &comparison.second];
+            let mut draw = |side: usize| {
+                let cells = groups.cells(sides[side]);
+                self.scales(adata, &cells, &batches[side], params, &mut rng, &mut progress)
+            };
+            let (first, second) = (draw(0)?, draw(1)?);
+            let pairs = match params.use_permutation {
+                true => Some(params.m_permutation),
+                false => None,
+            };
+            let tested = self.test(&groups, comparison, &counts, params, (first, second), pairs)?;
+            let table = tested.table(&self.var_names, params)?;
+            if i == 0 {
+                let n_rows = groups.comparisons.len() * self.var_names.len();
+                sink.begin(&OutputSpec {
+                    name: "differential_expression".into(),
+                    shape: vec![n_rows, table.columns.len()],
+                    dtype: None,
+                    place: (Slot::Uns, format!("{}_de", M::NAME.to_lowercase())),
+                    columns: Some(table.columns.keys().cloned().collect()),
+                })?;
+            }
+            sink.rows(Element::DataFrame(table))?;
+        }
+        Ok(())
+    }
+
+    fn test(
+        &self,
+        groups: &Groups,
+        comparison: &Comparison,
+        counts: &CountStatistics,
+        params: &DifferentialExpressionParams,
+        (first, second): (Scales, Scales),
+        n_pairs: Option<usize>,
+    ) -> Result<Columns> {
+        let scales = [first.mean()?, second.mean()?];
+        let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);
+        let pairs = paired(first, second, n_pairs, &mut rng)?;
+        let sides = [&comparison.first, &comparison.second];
+        let of_counts = sides.map(|classes| counts.of(groups, classes));
+        let mut columns = match params.mode {
+            DeMode::Vanilla => vanilla(&pairs, scales)?,
+            DeMode::Change => {
+                let silent = of_counts.each_ref().map(|side| side.silent(params.threshold_counts));
+                let how = Change {
+                    delta: params.delta,
+                    pseudocounts: params.pseudocounts,
+                    test_mode: params.test_mode,
+                    levels: &params.cred_interval_lvls,
+                };
+                change(&pairs, scales, silent, &how)?
+            }
+        };
+        if params.all_stats {
+            let [first, second] = of_counts;
+            columns.counts(first, second);
+        }
+        columns.names = comparison.names.clone();
+        Ok(columns)
+    }
+
+    /// The batches that a group is decoded in; `None` is each cell's own.
+    fn batches(
+        &self,
+        argument: &str,
+        params: &DifferentialExpressionParams,
+    ) -> Result<Vec<Option<i64>>> {
+        let named = match argument {
+            "batchid1" => &params.batchid1,
+            _ => &params.batchid2,
+        };
+        if !params.batch_correction && !named.is_empty() {
+            return Err(Error::Argument {
+                name: argument.into(),
+                expected: "none, unless `batch_correction` is on".into(),
+                found: crate::error::list(named),
+            });
+        }
+        match (params.batch_correction, named.is_empty()) {
+            (false, _) => Ok(vec![None]),
+            (true, true) => Ok(self.all_batches()),
+            (true, false) => self.batch_codes(argument, named),
+        }
+    }
+}
