@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use scvi_framework::{
     anndata::{AnnData, Element, Values},
     model::{
         Model, OutputSpec, Settings, Silent, Sink,
         queries::{
-            ElboParams, LibrarySize, LibrarySizeParams, LikelihoodParams, MarginalLlParams,
-            NormalizedExpressionParams, PosteriorPredictiveParams,
+            CorrelationType, ElboParams, FeatureCorrelationParams, LibrarySize, LibrarySizeParams,
+            LikelihoodParams, MarginalLlParams, NormalizedExpressionParams,
+            PosteriorPredictiveParams,
         },
     },
     saved::scvi_tools,
@@ -86,6 +90,23 @@ impl Moments {
     }
 }
 
+/// Results as they come, flat, by name.
+#[derive(Default)]
+struct Whole(HashMap<String, Vec<f64>>, String);
+
+impl Sink for Whole {
+    fn begin(&mut self, spec: &OutputSpec) -> scvi_framework::Result<()> {
+        self.1.clone_from(&spec.name);
+        Ok(())
+    }
+
+    fn rows(&mut self, block: Element) -> scvi_framework::Result<()> {
+        let Element::Dense(dense) = block else { panic!("not dense") };
+        self.0.entry(self.1.clone()).or_default().extend(dense.values.to_f64());
+        Ok(())
+    }
+}
+
 /// Averages over draws agree: within 4 standard errors of their difference in 99.9 % of entries,
 /// nowhere off by 7, and by more than 5 % of the gene's range in no more than 1 % of entries (between
 /// two runs of scvi-tools it is 0.13 % of expression with 200 draws each).
@@ -151,6 +172,48 @@ fn likelihood_parameters_agree() {
     for (found, expected) in found.iter().zip(reference.expected("likelihood_dispersions")) {
         assert!((found - expected).abs() <= 1e-4 * expected, "{found} for {expected}");
     }
+}
+
+/// With the same weights for dropout as for frequencies, the log odds of an extra zero and the log mean
+/// differ by the same number in all genes of a cell, if they are of the same draw.
+#[test]
+fn likelihood_parameters_are_those_of_one_draw() {
+    const DRAWS: usize = 3;
+    let Some(reference) = Reference::open() else { return };
+    let Reference { model, mut adata, .. } = reference;
+    let mut saved = model.save().unwrap();
+    for part in ["weight", "bias"] {
+        let scale = saved.weights[&format!("decoder.px_scale_decoder.0.{part}")].clone();
+        saved.weights.insert(format!("decoder.px_dropout_decoder.{part}"), scale);
+    }
+    let model = Model::<Scvi>::load(saved, &Settings::default()).unwrap();
+    let params = LikelihoodParams {
+        indices: Some((0..50).collect()),
+        n_samples: DRAWS,
+        batch_size: 16,
+        ..Default::default()
+    };
+    let mut results = Whole::default();
+    model.get_likelihood_parameters(&mut adata, &params, &mut results, &mut Silent).unwrap();
+    let n_vars = adata.n_vars();
+    let cells =
+        |name: &str| results.0[name].chunks(n_vars).map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let (mean, dropout) = (cells("mean"), cells("dropout"));
+    assert_eq!((mean.len(), dropout.len()), (DRAWS * 50, DRAWS * 50));
+    let constant = |(mean, dropout): (&Vec<f64>, &Vec<f64>)| {
+        let difference = |(m, d): (&f64, &f64)| (d / (1.0 - d)).ln() - m.ln();
+        let all: Vec<f64> = mean.iter().zip(dropout).map(difference).collect();
+        let low = all.iter().copied().fold(f64::MAX, f64::min);
+        let high = all.iter().copied().fold(f64::MIN, f64::max);
+        (low, high)
+    };
+    for (cell, pair) in mean.iter().zip(&dropout).enumerate() {
+        let (low, high) = constant(pair);
+        assert!(high - low < 1e-3, "draw and cell {cell}: from {low} to {high}");
+    }
+    // Of another draw they would not be: the test can fail.
+    let (low, high) = constant((&mean[0], &dropout[50]));
+    assert!(high - low > 0.05, "two draws are alike: from {low} to {high}");
 }
 
 #[test]
@@ -234,6 +297,58 @@ fn posterior_predictive_samples_agree() {
             "{mean} for {expected}"
         );
         assert!((zero - zeros[gene]).abs() < 0.02, "zeros {zero} for {}", zeros[gene]);
+    }
+}
+
+#[test]
+fn feature_correlations_agree() {
+    const N_GENES: usize = 100; // those that the expected matrices are about
+    let Some(mut reference) = Reference::open() else { return };
+    for kind in [CorrelationType::Pearson, CorrelationType::Spearman] {
+        let params = FeatureCorrelationParams {
+            n_samples: 20,
+            correlation_type: kind,
+            ..Default::default()
+        };
+        let (model, adata) = (&reference.model, &mut reference.adata);
+        let found = model.get_feature_correlation_matrix(adata, &params, &mut Silent).unwrap();
+        let n_vars = adata.n_vars();
+        assert_eq!(found.shape, [n_vars, n_vars]);
+        let found = found.values.to_f64();
+        let expected = reference.expected(&format!("correlation_{}", kind.word()));
+        let mut off = Vec::new();
+        for (i, row) in expected.chunks(N_GENES).enumerate() {
+            let found = &found[i * n_vars..][..N_GENES];
+            assert!((found[i] - 1.0).abs() < 1e-6, "{}", found[i]);
+            let others = found.iter().zip(row).enumerate().filter(|(j, _)| *j != i);
+            off.extend(others.map(|(_, (found, expected))| (found - expected).abs()));
+        }
+        off.sort_by(f64::total_cmp);
+        let median = off[off.len() / 2];
+        assert!(median <= 0.02, "{}: {median}", kind.word());
+    }
+}
+
+#[test]
+fn feature_correlations_are_averaged_over_batches() {
+    let Some(mut reference) = Reference::open() else { return };
+    let mut ask = |batches: &[&str]| {
+        let params = FeatureCorrelationParams {
+            indices: Some((0..40).collect()),
+            n_samples: 2,
+            transform_batch: batches.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        let (model, adata) = (&reference.model, &mut reference.adata);
+        let matrix = model.get_feature_correlation_matrix(adata, &params, &mut Silent).unwrap();
+        matrix.values.to_f64()
+    };
+    scvi_framework::tch::manual_seed(3);
+    let both = ask(&["b0", "b1"]);
+    scvi_framework::tch::manual_seed(3);
+    let each = [ask(&["b0"]), ask(&["b1"])];
+    for (both, (a, b)) in both.iter().zip(each[0].iter().zip(&each[1])) {
+        assert!((both - (a + b) / 2.0).abs() < 1e-6, "{both} for {a} and {b}");
     }
 }
 

@@ -17,7 +17,10 @@ pub use crate::{
         NumericalJointVarField, NumericalObsField, NumericalVarField, ObsmField, ProteinLayerField,
         ProteinObsmField, StringUnsField, SummaryStats, VarmField,
     },
-    model::{BaseModelClass, BaseModule, Ctx, HasLibrary, HasPx, HasQz, LossOutput, ModuleData},
+    model::{
+        BaseModelClass, BaseModule, Ctx, HasBatchEmbedding, HasLibrary, HasPx, HasQz, LossOutput,
+        ModuleData,
+    },
     nn::{
         self, BatchRepresentation, Covariates, DecoderScvi, Dispersion, Encoder, Expression,
         FcConfig, FcLayers, GeneDispersion, Latent, LatentDistribution, LibraryPrior, Linear,

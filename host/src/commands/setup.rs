@@ -1,6 +1,6 @@
 //! `scvi setup`: how a model would read a data set.
 
-use scvi_framework::{model, serde_json};
+use scvi_framework::{data, model, serde_json};
 
 use crate::{
     failure::Result,
@@ -16,6 +16,9 @@ pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     let setup = model::Setup { args: plan.setup.clone(), fields: session.fields(&plan.fields)? };
     let mut adata = files::read_h5ad(&plan.file, plan.backed)?;
     let registry = class.setup_anndata(&mut adata, &setup)?;
+    for note in data::rare_categories(&adata, &registry) {
+        ui.say(format!("note: {note}"));
+    }
     match ui.format {
         Format::Json => {
             let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;

@@ -56,4 +56,6 @@ export_plugin!(Scvi => [
     get_reconstruction_error,
     get_marginal_ll,
     differential_expression,
+    get_feature_correlation_matrix,
+    get_batch_representation,
 ]);

@@ -18,10 +18,10 @@ use scvi_framework::{
     Result,
     data::Batch,
     distributions::GeneLikelihood,
-    model::{BaseModule, Ctx, LossOutput, ModuleData},
+    model::{BaseModule, Ctx, HasBatchEmbedding, LossOutput, ModuleData},
     nn::{
-        self, BatchRepresentation, Covariates, DecoderScvi, Encoder, Expression, FcConfig,
-        GeneDispersion, Latent, LatentDistribution, LibraryPrior, ScaleActivation,
+        self, BatchRepresentation, Covariates, DecoderScvi, Embedding, Encoder, Expression,
+        FcConfig, GeneDispersion, Latent, LatentDistribution, LibraryPrior, ScaleActivation,
     },
     registry_keys::REGISTRY_KEYS,
     tch::Tensor,
@@ -107,6 +107,12 @@ impl ScviModule {
             return Ok(batch.require(REGISTRY_KEYS.size_factor)?.log());
         }
         Ok(latent.library.shallow_clone())
+    }
+}
+
+impl HasBatchEmbedding for ScviModule {
+    fn batch_embedding(&self) -> Option<&Embedding> {
+        self.covariates.batch_embedding()
     }
 }
 

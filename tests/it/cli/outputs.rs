@@ -53,6 +53,32 @@ fn some_rows_keep_their_names() {
 }
 
 #[test]
+fn rows_are_genes_where_results_are_about_genes() {
+    let place = Place::with_model();
+    let words = "query m get-feature-correlation-matrix --indices 3,5,7,11 --out";
+    place
+        .scvi(&format!("{words} c.csv"))
+        .says("wrote varp['scvi_feature_correlation'] (50 × 50) to c.csv\n");
+    let table = fs::read_to_string(place.at("c.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    let genes: Vec<String> = (0..50).map(|i| format!("gene_{i}")).collect();
+    assert_eq!(
+        (rows[0][0], &rows[0][1..]),
+        ("var_names", genes.iter().map(String::as_str).collect::<Vec<_>>().as_slice())
+    );
+    for (i, row) in rows[1..].iter().enumerate() {
+        assert_eq!((row[0], row.len(), row[1 + i]), (genes[i].as_str(), 51, "1"));
+    }
+    place.scvi(&format!("{words} c.h5ad --correlation-type pearson -q")).says("");
+    let Ok(Element::Dense(matrix)) =
+        read(&place.at("c.h5ad")).get(Slot::Varp, "scvi_feature_correlation").cloned()
+    else {
+        panic!("no correlations")
+    };
+    assert_eq!(matrix.shape, [50, 50]);
+}
+
+#[test]
 fn one_number_is_a_table_too() {
     let place = Place::with_model();
     let elbo = place.scvi("query m get-elbo --out -").says("").out;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use scvi_framework::anndata::{Element, Slot};
+
 use super::{Place, test_data};
 
 #[test]
@@ -40,6 +42,38 @@ fn from_nothing_to_a_latent_space() {
     place
         .scvi("query m get-latent-representation --out l.h5ad")
         .says("wrote obsm['X_scVI'] (200 × 4) to l.h5ad\n");
+}
+
+#[test]
+fn rare_categories_are_noted() {
+    let place = Place::new();
+    place.change("rare.h5ad", |adata| {
+        let donor = |i| {
+            if i < 2 {
+                "b"
+            } else if i == 7 {
+                "c"
+            } else {
+                "a"
+            }
+        };
+        let lane = |i| if i < 3 { 1 } else { i64::from(i == 5) * 2 };
+        let n = adata.n_obs();
+        adata.set(Slot::Obs, "donor", Element::strings((0..n).map(donor))).unwrap();
+        adata
+            .set(Slot::Obs, "lane", Element::vector((0..n).map(lane).collect::<Vec<_>>()))
+            .unwrap();
+    });
+    let notes = "note: obs column `donor`: 2 of 3 categories have fewer than 3 cells (\"b\", \"c\"); \
+                 models may not train properly. Consider merging them with others or leaving them \
+                 out\n\
+                 note: obs column `lane`: 1 of 3 categories has fewer than 3 cells (2); models may \
+                 not train properly. Consider merging them with others or leaving them out\n";
+    let words = "SCVI rare.h5ad --batch-key donor --categorical-covariate-keys lane,batch";
+    let registered = place.scvi(&format!("setup {words}"));
+    assert_eq!((registered.code, registered.err.as_str()), (Some(0), notes));
+    let trained = place.scvi(&format!("train {words} --max-epochs 1 --out m"));
+    assert!(trained.err.starts_with(notes), "{}", trained.err);
 }
 
 #[test]

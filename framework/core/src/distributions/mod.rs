@@ -10,7 +10,7 @@ mod poisson;
 mod tests;
 
 pub use likelihood::{GeneLikelihood, Likelihood};
-pub(crate) use negative_binomial::EPSILON;
+pub(crate) use negative_binomial::{EPSILON, draw_gamma};
 pub use negative_binomial::{NegativeBinomial, ZeroInflatedNegativeBinomial};
 pub use normal::Normal;
 pub use poisson::Poisson;

@@ -54,9 +54,7 @@ impl NegativeBinomial {
     /// # Errors
     /// When a parameter is not a number.
     pub fn sample(&self) -> Result<Tensor> {
-        let theta = self.theta().f_expand_as(&self.log_mu)?;
-        let gamma = theta.f_internal_standard_gamma()?;
-        draw_poisson(&(gamma / theta * self.mean()))
+        draw_poisson(&draw_gamma(&self.theta(), &self.mean())?)
     }
 
     /// Log probability of each count of `x` `[n_cells, n_vars]`; `[.., n_cells, n_vars]`.
@@ -148,6 +146,18 @@ impl ZeroInflatedNegativeBinomial {
         let gain = nonzero.pick(&a)?.log_sigmoid() + self.counts.log_prob_gain(&nonzero)?;
         nonzero.add_to(&zero, &gain)
     }
+}
+
+/// What counts are Poisson around: draws of gamma distributions with shape `theta`, `[n_vars]` or
+/// `[.., n_cells, n_vars]`, and this mean `[.., n_cells, n_vars]`, from libtorch's generator. None is
+/// zero, as in scvi-tools.
+///
+/// # Errors
+/// When a parameter is not a number.
+pub(crate) fn draw_gamma(theta: &Tensor, mean: &Tensor) -> Result<Tensor> {
+    let theta = theta.f_expand_as(mean)?;
+    let gamma = theta.f_internal_standard_gamma()? / theta * mean;
+    Ok(gamma.clamp_min(f64::from(f32::MIN_POSITIVE)))
 }
 
 /// The logarithm; at zero the least finite one, whose gradient is zero.

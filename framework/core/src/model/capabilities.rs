@@ -1,4 +1,4 @@
-//! What a module's outputs can offer, and queries can be built on.
+//! What a module and its outputs can offer, and queries can be built on.
 
 use tch::Tensor;
 
@@ -6,7 +6,7 @@ use super::Ctx;
 use crate::{
     distributions::{Likelihood, Normal},
     error::Result,
-    nn::LatentDistribution,
+    nn::{Embedding, LatentDistribution},
 };
 
 /// A posterior over a latent space: the latent queries need no more.
@@ -51,4 +51,10 @@ pub trait HasPx {
     fn pl(&self) -> Option<&Normal> {
         None
     }
+}
+
+/// Batches that a module may know by learnt vectors.
+pub trait HasBatchEmbedding {
+    /// The vectors; `None` where batches go in as one-hots.
+    fn batch_embedding(&self) -> Option<&Embedding>;
 }

@@ -15,7 +15,7 @@ mod settings;
 mod setup;
 mod training;
 
-pub use capabilities::{HasLibrary, HasPx, HasQz};
+pub use capabilities::{HasBatchEmbedding, HasLibrary, HasPx, HasQz};
 pub use class::BaseModelClass;
 pub use data::ModuleData;
 pub use dynamic::{DynModel, DynModelClass, MethodDescription, ModelDescription};

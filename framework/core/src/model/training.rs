@@ -3,7 +3,7 @@
 use super::{BaseModelClass, Event, Model, Observer};
 use crate::{
     anndata::AnnData,
-    data::{DataSplitter, LoaderOptions, Order, counts},
+    data::{DataSplitter, LoaderOptions, Order, counts, rare_categories},
     error::{Error, Result},
     registry_keys::REGISTRY_KEYS,
     train::{Ending, Runner, TrainParams, TrainingPlan, heuristic_epochs},
@@ -37,6 +37,9 @@ pub(super) fn train<M: BaseModelClass>(
         false => Order::Shuffled { seed },
     };
     let loader = model.loader(adata, options(&split.train, shuffled))?;
+    for text in rare_categories(adata, model.manager.registry()) {
+        observer.hear(&Event::Note { text });
+    }
     let mut held_out = split.validation.clone();
     held_out.sort_unstable(); // their order says nothing, and files are read from top to bottom
     let held_out = match held_out.as_slice() {

@@ -49,6 +49,11 @@ impl Covariates {
         &self.n_cats
     }
 
+    /// The vectors of batches; `None` where batches are one-hots.
+    pub fn batch_embedding(&self) -> Option<&Embedding> {
+        self.batch_embedding.as_ref()
+    }
+
     /// How many columns [`Covariates::append_to`] adds.
     pub fn n_appended(&self) -> i64 {
         self.n_appended

@@ -117,7 +117,8 @@ fn point(ctx: &Ctx, inferred: &impl HasQz, params: &LatentParams) -> Tensor {
     sum / params.mc_samples as f64
 }
 
-fn join(blocks: &[Tensor]) -> Result<Dense> {
+/// Blocks of rows as one float32 matrix.
+pub(super) fn join(blocks: &[Tensor]) -> Result<Dense> {
     let joined = if blocks.is_empty() {
         Tensor::zeros([0, 0], tch::kind::FLOAT_CPU)
     } else {
@@ -126,7 +127,8 @@ fn join(blocks: &[Tensor]) -> Result<Dense> {
     convert::to_dense(&joined.to_kind(Kind::Float))
 }
 
-fn push(name: &str, key: &str, values: Dense, sink: &mut dyn Sink) -> Result<()> {
+/// Sends rows of cells, to `obsm`.
+pub(super) fn push(name: &str, key: &str, values: Dense, sink: &mut dyn Sink) -> Result<()> {
     sink.begin(&OutputSpec {
         name: name.into(),
         shape: values.shape.clone(),

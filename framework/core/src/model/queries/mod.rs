@@ -1,8 +1,11 @@
 //! The queries that a model class may list, one file per group.
 
+mod batch_representation;
+mod correlation;
 mod decoding;
 mod differential;
 mod elbo;
+mod feature_correlation;
 mod latent;
 mod library_size;
 mod likelihood_parameters;
@@ -11,10 +14,14 @@ mod minibatches;
 mod normalized_expression;
 mod posterior_predictive;
 
+pub use batch_representation::{BatchRepresentationParams, get_batch_representation};
 pub use differential::{
     DeMode, Delta, DifferentialExpressionParams, TestMode, differential_expression,
 };
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
+pub use feature_correlation::{
+    CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,
+};
 pub use latent::{Latent, LatentParams, get_latent_representation};
 pub use library_size::{LibrarySizeParams, get_latent_library_size};
 pub use likelihood_parameters::{LikelihoodParams, get_likelihood_parameters};
