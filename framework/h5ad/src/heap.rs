@@ -1,5 +1,6 @@
-//! A check of the places where HDF5 keeps strings, because the library never returns from some
-//! damaged ones (seen with 2.0: an entry without length is read again and again).
+//! A check of the places where HDF5 keeps strings and names, because the library never returns from
+//! some damaged ones (seen with 2.0: an entry without length is read again and again; a list of free
+//! places that bites its tail takes all memory).
 
 use std::{
     fs::File,
@@ -16,6 +17,12 @@ const MAX_SIZE: u64 = 256 << 20;
 /// Name and version of a heap; HDF5 does not look at the three bytes after them.
 const SIGNATURE: &[u8] = b"GCOL\x01";
 const HEADER: usize = 16;
+/// The same of a heap that holds the names in a group.
+const NAMES: &[u8] = b"HEAP\0";
+/// What ends its list of free places.
+const END: usize = 1;
+/// The least that a free place takes: where the next one is, and its length.
+const FREE: usize = 16;
 /// A string in a dataset: its length, the address of a heap, its number in there.
 const REFERENCE: usize = 4 + 8 + 4;
 
@@ -32,7 +39,30 @@ pub fn damaged(file: &mut File) -> io::Result<Option<String>> {
     // At any place: damage elsewhere may lead HDF5 anywhere.
     let mut starts = memchr::memmem::find_iter(&bytes, SIGNATURE);
     let broken = starts.find(|&i| heap(&bytes[i..]).is_some_and(|heap| !is_sound(heap)));
-    Ok(broken.map(|at| format!("the heap of strings at byte {at} is broken")))
+    if let Some(at) = broken {
+        return Ok(Some(format!("the heap of strings at byte {at} is broken")));
+    }
+    let start = superblock(&bytes).unwrap_or(0);
+    let mut names = memchr::memmem::find_iter(&bytes, NAMES);
+    let broken = names.find(|&at| !has_an_end(&bytes, start, at));
+    Ok(broken.map(|at| format!("the names at byte {at} are broken")))
+}
+
+/// Whether the list of free places in the heap of names at `at` comes to an end; addresses count from
+/// `start`. True where it leads out of the heap, which HDF5 notices.
+fn has_an_end(bytes: &[u8], start: usize, at: usize) -> bool {
+    let [size, first, address] = [8, 16, 24].map(|field| number(bytes, at + field));
+    let (Some(size), Some(mut place), Some(address)) = (size, first, address) else { return true };
+    let from = start.saturating_add(address);
+    let Some(heap) = bytes.get(from..from.saturating_add(size)) else { return true };
+    for _ in 0..=size / FREE {
+        match number(heap, place) {
+            _ if place == END => return true,
+            Some(next) => place = next,
+            None => return true,
+        }
+    }
+    false
 }
 
 /// Where the HDF5 in a file begins; text may stand before it.
@@ -119,6 +149,6 @@ fn is_sound(heap: &[u8]) -> bool {
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<usize> {
-    let field = bytes.get(at..at + 8)?.try_into().ok()?;
+    let field = bytes.get(at..at.checked_add(8)?)?.try_into().ok()?;
     usize::try_from(u64::from_le_bytes(field)).ok()
 }

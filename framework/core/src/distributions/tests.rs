@@ -14,6 +14,8 @@ const EPS: f64 = 1e-8;
 const X: [f64; 6] = [0.0, 1.0, 2.0, 17.0, 900.0, 1e5];
 const MU: [f64; 8] = [0.0, 1e-9, 1e-4, 0.1, 1.0, 30.0, 1e3, 1e6];
 const THETA: [f64; 7] = [1e-4, 1e-2, 0.3, 1.0, 12.0, 1e3, 1e6];
+/// What no data set has, added to these.
+const EXTREME: [(f64, f64, f64); 3] = [(1e7, 1e-8, 1e-8), (1e7, 1e8, 1e8), (3e6, 1e8, 1e-8)];
 const PI_LOGITS: [f64; 5] = [-30.0, -2.0, 0.0, 1.5, 30.0];
 
 /// The same by scvi-tools' formulas; the second number is the size of the largest term.
@@ -45,12 +47,22 @@ fn poisson(x: f64, rate: f64) -> (f64, f64) {
     (data - rate - permutations, data.abs() + rate + permutations)
 }
 
-/// Every combination of `X`, `MU`, `THETA`, `PI_LOGITS`, in one row.
-fn grid() -> Vec<[f64; 4]> {
+/// Every combination of `X`, `MU`, `THETA`, `PI_LOGITS`, in one row; with their extremes where wished.
+fn grid(extreme: bool) -> Vec<[f64; 4]> {
+    let more: &[(f64, f64, f64)] = if extreme { &EXTREME } else { &[] };
+    let (xs, mus, thetas) = more.iter().fold(
+        (X.to_vec(), MU.to_vec(), THETA.to_vec()),
+        |(mut xs, mut mus, mut thetas), (x, mu, theta)| {
+            xs.push(*x);
+            mus.push(*mu);
+            thetas.push(*theta);
+            (xs, mus, thetas)
+        },
+    );
     let mut points = Vec::new();
-    for x in X {
-        for mu in MU {
-            for theta in THETA {
+    for &x in &xs {
+        for &mu in &mus {
+            for &theta in &thetas {
                 points.extend(PI_LOGITS.map(|pi| [x, mu, theta, pi]));
             }
         }
@@ -71,12 +83,12 @@ fn numbers(tensor: &Tensor) -> Vec<f64> {
 /// are finite.
 #[track_caller]
 fn check(
+    points: &[[f64; 4]],
     log_prob: impl Fn(&Tensor, &Tensor, &Tensor, &Tensor) -> Result<Tensor>,
     reference: impl Fn(f64, f64, f64, f64) -> (f64, f64),
 ) {
-    let points = grid();
     for (kind, precision) in [(Kind::Double, 1e-9), (Kind::Float, 2e-6)] {
-        let [x, mu, theta, pi] = [0, 1, 2, 3].map(|i| column(&points, i, kind));
+        let [x, mu, theta, pi] = [0, 1, 2, 3].map(|i| column(points, i, kind));
         let leaves = [mu, theta, pi].map(|t| t.set_requires_grad(true));
         let found = log_prob(&x, &leaves[0], &leaves[1], &leaves[2]).unwrap();
         assert_eq!(found.size(), x.size());
@@ -100,6 +112,7 @@ fn check(
 #[test]
 fn negative_binomial_over_a_grid() {
     check(
+        &grid(true),
         |x, mu, theta, _| NegativeBinomial::new(mu, theta).log_prob(x),
         |x, mu, t, _| nb(x, mu, t),
     );
@@ -111,7 +124,7 @@ fn zero_inflated_negative_binomial_over_a_grid() {
         let counts = NegativeBinomial::new(mu, theta);
         ZeroInflatedNegativeBinomial::new(counts, pi.shallow_clone()).log_prob(x)
     };
-    check(log_prob, zinb);
+    check(&grid(true), log_prob, zinb);
 }
 
 #[test]
@@ -119,7 +132,7 @@ fn poisson_over_a_grid() {
     let log_prob = |x: &Tensor, mu: &Tensor, _: &Tensor, _: &Tensor| {
         Poisson::from_log((mu + 1e-12).log()).log_prob(x)
     };
-    check(log_prob, |x, mu, _, _| poisson(x, mu + 1e-12));
+    check(&grid(true), log_prob, |x, mu, _, _| poisson(x, mu + 1e-12));
 }
 
 #[test]
@@ -127,7 +140,7 @@ fn normal_over_a_grid() {
     let log_prob = |x: &Tensor, mu: &Tensor, sd: &Tensor, _: &Tensor| {
         Normal::new(mu.shallow_clone(), sd.shallow_clone()).log_prob(x)
     };
-    check(log_prob, |x, mu, sd, _| {
+    check(&grid(false), log_prob, |x, mu, sd, _| {
         let z = (x - mu) / sd;
         (-0.5 * z * z - sd.ln() - 0.5 * (2.0 * PI).ln(), z * z)
     });
@@ -136,7 +149,7 @@ fn normal_over_a_grid() {
 /// The grid as a minibatch of one row per count, for dispersions per cell, and one per count and
 /// dispersion, for dispersions that cells share.
 fn minibatches() -> Vec<[Tensor; 4]> {
-    let points = grid();
+    let points = grid(false);
     let columns = |points: &[[f64; 4]], n_rows: i64| {
         [0, 1, 2, 3].map(|i| column(points, i, Kind::Float).view([n_rows, -1]))
     };

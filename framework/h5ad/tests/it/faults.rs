@@ -154,6 +154,17 @@ fn a_broken_heap_of_strings_is_named() {
     check(&path, &format!("the heap of strings at byte {heap} is broken"));
 }
 
+#[test]
+fn names_whose_free_places_never_end_are_named() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = root.join("tests/fuzz/regressions/tenx_h5/names_without_end");
+    let bytes = fs::read(&path).unwrap();
+    let heaps: Vec<usize> = memchr::memmem::find_iter(&bytes, b"HEAP\0").collect();
+    let broken = heaps.iter().map(|at| format!("the names at byte {at} are broken"));
+    let message = read(&path, ReadOptions::default()).unwrap_err().to_string();
+    assert!(broken.into_iter().any(|reason| message.contains(&reason)), "{message}");
+}
+
 /// Bytes changed anywhere: an error or a data set, in memory and on disk.
 #[test]
 fn changed_bytes_never_crash() {
