@@ -2,9 +2,8 @@
 
 use scvi_framework::{
     Error, Result,
-    anndata::{DataFrame, Dense, Element, Number, Values},
+    anndata::{DataFrame, Dense, Element, Values},
     model::{OutputSpec, Sink},
-    with_values,
 };
 
 /// A whole result.
@@ -34,14 +33,14 @@ pub struct Collector {
 #[derive(Debug)]
 enum Blocks {
     Arrays(Vec<Dense>),
-    Table(Option<DataFrame>),
+    Tables(Vec<DataFrame>),
 }
 
 impl Sink for Collector {
     fn begin(&mut self, spec: &OutputSpec) -> Result<()> {
         let blocks = match spec.dtype {
             Some(_) => Blocks::Arrays(Vec::new()),
-            None => Blocks::Table(None),
+            None => Blocks::Tables(Vec::new()),
         };
         self.results.push((spec.clone(), blocks));
         Ok(())
@@ -53,13 +52,7 @@ impl Sink for Collector {
         };
         match blocks {
             Blocks::Arrays(blocks) => blocks.push(dense(spec, block)?),
-            Blocks::Table(whole) => {
-                let rows = table(spec, block)?;
-                *whole = Some(match whole {
-                    Some(whole) => whole.chain(&rows)?,
-                    None => rows,
-                });
-            }
+            Blocks::Tables(blocks) => blocks.push(table(spec, block)?),
         }
         Ok(())
     }
@@ -73,17 +66,24 @@ impl Collector {
     pub fn finish(self) -> Result<Vec<Gathered>> {
         let whole = |(spec, blocks)| match blocks {
             Blocks::Arrays(blocks) => gather(spec, &blocks),
-            Blocks::Table(table) => whole_table(spec, table),
+            Blocks::Tables(blocks) => stack(spec, &blocks),
         };
         self.results.into_iter().map(whole).collect()
     }
 
-    /// What came before an interruption: the rows of the first table; `None` when there is none.
-    pub fn rescue(self) -> Option<Gathered> {
-        let (mut spec, blocks) = self.results.into_iter().next()?;
-        let Blocks::Table(Some(table)) = blocks else { return None };
-        spec.shape = vec![table.n_rows(), table.columns.len()];
-        Some(Gathered { spec, content: Content::Table(table) })
+    /// What came before an interruption: the rows of the first table; `None` when there are none.
+    ///
+    /// # Errors
+    /// When its blocks do not fit together.
+    pub fn rescue(self) -> Result<Option<Gathered>> {
+        let Some((mut spec, Blocks::Tables(blocks))) = self.results.into_iter().next() else {
+            return Ok(None);
+        };
+        if blocks.is_empty() {
+            return Ok(None);
+        }
+        spec.shape = shape(&blocks);
+        stack(spec, &blocks).map(Some)
     }
 }
 
@@ -92,38 +92,51 @@ impl Collector {
 /// # Errors
 /// When it is anything else.
 pub fn dense(spec: &OutputSpec, block: Element) -> Result<Dense> {
-    let expected = match (&block, spec.dtype) {
-        (_, None) => "data frame".to_owned(),
-        (Element::Dense(dense), Some(dtype)) if dense.values.dtype() == dtype => {
-            return Ok(dense.clone());
-        }
-        (_, Some(dtype)) => format!("dense {} array", dtype.name()),
-    };
-    Err(Error::Kind { what: format!("result `{}`", spec.name), expected, found: block.kind() })
-}
-
-/// The block as rows of a table.
-fn table(spec: &OutputSpec, block: Element) -> Result<DataFrame> {
-    let fits = |table: &DataFrame| spec.columns.iter().flatten().eq(table.columns.keys());
     match block {
-        Element::DataFrame(table) if fits(&table) => Ok(table),
+        Element::Dense(dense) if Some(dense.values.dtype()) == spec.dtype => Ok(dense),
         other => Err(Error::Kind {
             what: format!("result `{}`", spec.name),
-            expected: "data frame with the columns announced".into(),
+            expected: spec
+                .dtype
+                .map_or("data frame".into(), |d| format!("dense {} array", d.name())),
             found: other.kind(),
         }),
     }
 }
 
-fn whole_table(spec: OutputSpec, table: Option<DataFrame>) -> Result<Gathered> {
-    let found = table.as_ref().map_or(vec![0, 0], |t| vec![t.n_rows(), t.columns.len()]);
-    match table {
-        Some(table) if found == spec.shape => Ok(Gathered { spec, content: Content::Table(table) }),
-        _ => {
-            let what = format!("result `{}`", spec.name);
-            Err(Error::Shape { what, expected: spec.shape, found })
-        }
+/// The block as rows of a table.
+fn table(spec: &OutputSpec, block: Element) -> Result<DataFrame> {
+    let fits = |table: &DataFrame| {
+        let plain = |column: &Element| {
+            matches!(column, Element::Dense(_) | Element::Strings(_))
+                && column.shape() == [table.n_rows()]
+        };
+        let named = spec.columns.iter().flatten().eq(table.columns.keys());
+        named && table.columns.values().chain([&*table.index]).all(plain)
+    };
+    match block {
+        Element::DataFrame(table) if fits(&table) => Ok(table),
+        other => Err(Error::Kind {
+            what: format!("result `{}`", spec.name),
+            expected: "data frame with the columns announced, each as many numbers or texts as there are rows".into(),
+            found: other.kind(),
+        }),
     }
+}
+
+/// Rows and columns of tables one upon the other.
+fn shape(blocks: &[DataFrame]) -> Vec<usize> {
+    let n_columns = blocks.first().map_or(0, |block| block.columns.len());
+    vec![blocks.iter().map(DataFrame::n_rows).sum(), n_columns]
+}
+
+fn stack(spec: OutputSpec, blocks: &[DataFrame]) -> Result<Gathered> {
+    let found = shape(blocks);
+    if found != spec.shape {
+        let what = format!("result `{}`", spec.name);
+        return Err(Error::Shape { what, expected: spec.shape, found });
+    }
+    Ok(Gathered { spec, content: Content::Table(DataFrame::stack(blocks)?) })
 }
 
 /// What a plugin did wrong that sends rows before it says of what.
@@ -136,14 +149,9 @@ pub fn out_of_turn() -> Error {
 }
 
 fn gather(spec: OutputSpec, blocks: &[Dense]) -> Result<Gathered> {
-    fn join<T: Number>(_: &[T], blocks: &[Dense]) -> Values {
-        let typed = blocks.iter().filter_map(|b| T::unwrap(&b.values));
-        T::wrap(typed.flat_map(|b| b.iter().copied()).collect())
-    }
     let values = match blocks {
         [] => Values::from(Vec::<f32>::new()),
-        [one] => one.values.clone(),
-        [first, ..] => with_values!(&first.values, b => join(b, blocks)),
+        blocks => Values::concat(blocks.iter().map(|block| &block.values))?,
     };
     if values.len() != spec.shape.iter().product::<usize>() {
         let rows = blocks.iter().map(|b| b.shape.first().copied().unwrap_or(1)).sum();

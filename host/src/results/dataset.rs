@@ -43,7 +43,7 @@ impl Answer for DataSet {
 
     fn rescue(self: Box<Self>) -> Result<Vec<String>> {
         let Self { path, adata, collector } = *self;
-        match collector.rescue() {
+        match collector.rescue()? {
             Some(rows) => write(&path, adata, vec![rows]),
             None => Ok(Vec::new()),
         }

@@ -89,7 +89,7 @@ impl Answer for Table {
 
     fn rescue(self: Box<Self>) -> Result<Vec<String>> {
         let Self { path, separator, names, collector } = *self;
-        match collector.rescue() {
+        match collector.rescue()? {
             Some(rows) => write(path, separator, &names, &[rows]),
             None => Ok(Vec::new()),
         }
@@ -172,7 +172,7 @@ fn describe(result: &Gathered, names: &Names) -> Value {
 fn columns_of(spec: &OutputSpec, table: &DataFrame) -> Value {
     let cells = |column: &Element| -> Vec<Value> {
         let cells = Cells::of(column);
-        (0..table.n_rows()).map(|row| cells.value(row)).collect()
+        cells.iter().flat_map(|c| (0..table.n_rows()).map(|row| c.value(row))).collect()
     };
     let columns = table.columns.iter().map(|(name, column)| (name.clone(), cells(column).into()));
     json!({
@@ -190,15 +190,15 @@ fn index_name(table: &DataFrame) -> &str {
 enum Cells<'a> {
     Numbers { values: &'a Values, first: usize, stride: usize },
     Text(&'a Strings),
-    Other,
 }
 
 impl<'a> Cells<'a> {
-    fn of(column: &'a Element) -> Self {
+    /// `None` for what is neither numbers nor text, which a table that was taken does not have.
+    fn of(column: &'a Element) -> Option<Self> {
         match column {
-            Element::Dense(d) => Self::Numbers { values: &d.values, first: 0, stride: 1 },
-            Element::Strings(strings) => Self::Text(strings),
-            _ => Self::Other,
+            Element::Dense(d) => Some(Self::Numbers { values: &d.values, first: 0, stride: 1 }),
+            Element::Strings(strings) => Some(Self::Text(strings)),
+            _ => None,
         }
     }
 
@@ -206,7 +206,6 @@ impl<'a> Cells<'a> {
         match self {
             Self::Numbers { values, first, stride } => value(values, first + row * stride),
             Self::Text(strings) => strings.get(row).into(),
-            Self::Other => Value::Null,
         }
     }
 
@@ -215,7 +214,6 @@ impl<'a> Cells<'a> {
         match self {
             Self::Numbers { values, first, stride } => text(values, first + row * stride),
             Self::Text(strings) => strings.get(row).into(),
-            Self::Other => String::new(),
         }
     }
 
@@ -272,9 +270,10 @@ impl<'a> Frame<'a> {
 
     fn of_table(table: &'a DataFrame) -> Self {
         let names = Cells::of(&table.index);
-        let index = (0..table.n_rows()).map(|row| names.text(row)).collect();
-        let columns = table.columns.iter().map(|(name, c)| (name.clone(), Cells::of(c))).collect();
-        Self { head: index_name(table), index, columns }
+        let index = names.iter().flat_map(|c| (0..table.n_rows()).map(|row| c.text(row))).collect();
+        let columns =
+            table.columns.iter().filter_map(|(name, c)| Some((name.clone(), Cells::of(c)?)));
+        Self { head: index_name(table), index, columns: columns.collect() }
     }
 
     fn write(&self, out: &mut impl Write, separator: char) -> io::Result<()> {

@@ -174,3 +174,21 @@ fn archives_of_arrays_refuse_tables() {
         "result `de`: expected an array for .npz (write tables to .csv, .tsv or .h5ad), found table"
     );
 }
+
+#[test]
+fn columns_that_do_not_fit_a_table_are_refused() {
+    let (_dir, output, _) = place("de.csv");
+    let mut answer = output.open(&adata(), None, Format::Text).unwrap();
+    let (spec, mut blocks) = genes();
+    answer.sink().begin(&spec).unwrap();
+    let mut block = blocks.remove(0);
+    block.columns.insert("p".into(), Element::vector(vec![1.0f64]));
+    let message = answer.sink().rows(Element::DataFrame(block)).unwrap_err().to_string();
+    assert!(
+        message.starts_with(
+            "result `de`: expected data frame with the columns announced, each as many numbers or \
+             texts as there are rows, found "
+        ),
+        "{message}"
+    );
+}

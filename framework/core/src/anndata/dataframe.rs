@@ -49,41 +49,4 @@ impl DataFrame {
             present: self.columns.keys().cloned().collect(),
         })
     }
-
-    /// These rows and then those of `more`, which has the same columns.
-    ///
-    /// # Errors
-    /// [`Error::MissingElement`] or [`Error::Kind`] when a column is missing or of another kind.
-    pub fn chain(&self, more: &DataFrame) -> Result<DataFrame> {
-        let joined = |(name, column): (&String, &Element)| {
-            Ok((name.clone(), column.chain(more.column("table", name)?)?))
-        };
-        Ok(DataFrame {
-            index: Box::new(self.index.chain(&more.index)?),
-            index_name: self.index_name.clone(),
-            columns: self.columns.iter().map(joined).collect::<Result<_>>()?,
-        })
-    }
-}
-
-impl Element {
-    /// The rows of a column and then those of `more`, of the same kind: numbers or text.
-    ///
-    /// # Errors
-    /// [`Error::Kind`] for anything else.
-    pub fn chain(&self, more: &Element) -> Result<Element> {
-        match (self, more) {
-            (Element::Dense(a), Element::Dense(b)) => {
-                Ok(Element::vector(a.values.chain(&b.values)?))
-            }
-            (Element::Strings(a), Element::Strings(b)) => {
-                Ok(Element::strings(a.iter().chain(b.iter())))
-            }
-            (first, second) => Err(Error::Kind {
-                what: "rows to be joined".into(),
-                expected: first.kind(),
-                found: second.kind(),
-            }),
-        }
-    }
 }

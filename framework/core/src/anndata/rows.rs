@@ -56,7 +56,7 @@ impl Element {
                 for run in runs(&sorted) {
                     parts.push(backed.rows(run)?);
                 }
-                let read = stack(parts)?;
+                let read = stack(&parts)?;
                 let back = positions.iter().map(|p| sorted.partition_point(|s| s < p));
                 read.take_rows(&back.collect::<Vec<usize>>())?
             }
@@ -177,63 +177,107 @@ fn runs(sorted: &[usize]) -> Vec<Range<usize>> {
     runs.map(|run| run[0]..run[run.len() - 1] + 1).collect()
 }
 
-/// Blocks of rows of one matrix, one upon the other.
-fn stack(parts: Vec<Element>) -> Result<Element> {
-    let mut parts = parts.into_iter();
-    let Some(mut all) = parts.next() else {
-        return Err(Error::Kind {
-            what: "rows of a matrix on disk".into(),
-            expected: "at least one row".into(),
-            found: "none".into(),
-        });
-    };
-    for part in parts {
-        all = match (all, part) {
-            (Element::Dense(mut a), Element::Dense(b)) => {
-                a.shape[0] += b.shape[0];
-                a.values = a.values.chain(&b.values)?;
-                Element::Dense(a)
+/// Blocks of rows of one matrix or column, one upon the other.
+///
+/// # Errors
+/// [`Error::Kind`] when there is none, or they are not all numbers or all text of one kind.
+fn stack(parts: &[Element]) -> Result<Element> {
+    match parts.first() {
+        Some(Element::Dense(first)) => {
+            let parts = each(parts, |part| match part {
+                Element::Dense(dense) => Some(dense),
+                _ => None,
+            })?;
+            let mut shape = first.shape.clone();
+            shape[0] = parts.iter().map(|part| part.shape[0]).sum();
+            let values = Values::concat(parts.iter().map(|part| &part.values))?;
+            Ok(Element::Dense(Dense { shape, values }))
+        }
+        Some(Element::Sparse(first)) => {
+            let parts = each(parts, |part| match part {
+                Element::Sparse(sparse) => Some(sparse),
+                _ => None,
+            })?;
+            let mut indptr = vec![0i64];
+            for part in &parts {
+                let offset = indptr.last().copied().unwrap_or(0);
+                indptr.extend(part.indptr.to_i64()[1..].iter().map(|end| end + offset));
             }
-            (Element::Sparse(a), Element::Sparse(b)) => {
-                let offset = a.data.len() as i64;
-                let next = b.indptr.to_i64();
-                let mut indptr = a.indptr.to_i64().to_vec();
-                indptr.extend(next[1..].iter().map(|end| end + offset));
-                Element::Sparse(Sparse {
-                    format: a.format,
-                    shape: [a.shape[0] + b.shape[0], a.shape[1]],
-                    data: a.data.chain(&b.data)?,
-                    indices: a.indices.chain(&b.indices)?,
-                    indptr: a.like(&a.indptr, indptr),
-                })
-            }
-            (a, b) => {
-                return Err(Error::Kind {
-                    what: "rows of a matrix on disk".into(),
-                    expected: a.kind(),
-                    found: b.kind(),
-                });
-            }
-        };
+            Ok(Element::Sparse(Sparse {
+                format: first.format,
+                shape: [parts.iter().map(|part| part.shape[0]).sum(), first.shape[1]],
+                data: Values::concat(parts.iter().map(|part| &part.data))?,
+                indices: Values::concat(parts.iter().map(|part| &part.indices))?,
+                indptr: first.like(&first.indptr, indptr),
+            }))
+        }
+        Some(Element::Strings(_)) => {
+            let parts = each(parts, |part| match part {
+                Element::Strings(strings) => Some(strings),
+                _ => None,
+            })?;
+            Ok(Element::strings(parts.iter().flat_map(|part| part.iter())))
+        }
+        other => Err(Error::Kind {
+            what: "rows to be joined".into(),
+            expected: "numbers or text".into(),
+            found: other.map_or_else(|| "nothing".into(), Element::kind),
+        }),
     }
-    Ok(all)
+}
+
+/// All parts as what the first one is.
+fn each<'a, T>(parts: &'a [Element], pick: fn(&'a Element) -> Option<&'a T>) -> Result<Vec<&'a T>> {
+    let picked = parts.iter().map(|part| {
+        pick(part).ok_or_else(|| Error::Kind {
+            what: "rows to be joined".into(),
+            expected: parts[0].kind(),
+            found: part.kind(),
+        })
+    });
+    picked.collect()
+}
+
+impl DataFrame {
+    /// The rows of several tables with the columns of the first, one upon the other; columns are
+    /// numbers or text.
+    ///
+    /// # Errors
+    /// [`Error::MissingElement`] or [`Error::Kind`] when there is no table, or a column is missing or
+    /// of another kind.
+    pub fn stack(tables: &[DataFrame]) -> Result<DataFrame> {
+        let index: Vec<Element> = tables.iter().map(|table| (*table.index).clone()).collect();
+        let index = Box::new(stack(&index)?);
+        let joined = |name: &String| {
+            let parts = tables.iter().map(|table| table.column("table", name).cloned());
+            Ok((name.clone(), stack(&parts.collect::<Result<Vec<_>>>()?)?))
+        };
+        let columns = tables[0].columns.keys().map(joined).collect::<Result<_>>()?;
+        Ok(DataFrame { index, index_name: tables[0].index_name.clone(), columns })
+    }
 }
 
 impl Values {
-    /// These numbers and then those of `more`, which must be of the same dtype.
+    /// All these numbers in one run; they are of one dtype.
     ///
     /// # Errors
-    /// When the dtypes differ.
-    pub fn chain(&self, more: &Values) -> Result<Values> {
-        fn joined<T: super::Number>(a: &Buffer<T>, more: &Values) -> Option<Values> {
-            let b = T::unwrap(more)?;
-            Some(T::wrap(a.iter().chain(b.iter()).copied().collect()))
+    /// [`Error::Kind`] when the dtypes differ, or there are none.
+    pub fn concat<'a>(parts: impl IntoIterator<Item = &'a Values>) -> Result<Values> {
+        fn joined<T: super::Number>(_: &[T], parts: &[&Values]) -> Option<Values> {
+            let typed: Option<Vec<&Buffer<T>>> = parts.iter().map(|part| T::unwrap(part)).collect();
+            Some(T::wrap(typed?.into_iter().flat_map(|part| part.iter().copied()).collect()))
         }
-        let joined = crate::with_values!(self, a => joined(a, more));
+        let parts: Vec<&Values> = parts.into_iter().collect();
+        let joined = match parts.as_slice() {
+            [] => None,
+            [one] => Some((*one).clone()),
+            [first, ..] => crate::with_values!(first, a => joined(a, &parts)),
+        };
+        let dtypes = || parts.iter().map(|part| part.dtype().name().to_owned()).collect::<Vec<_>>();
         joined.ok_or_else(|| Error::Kind {
             what: "numbers to be joined".into(),
-            expected: self.dtype().name().into(),
-            found: more.dtype().name().into(),
+            expected: "one dtype".into(),
+            found: crate::error::list(&dtypes()),
         })
     }
 }
