@@ -202,6 +202,10 @@ fn groups_may_be_all_or_rows() {
     let Element::Strings(texts) = all[0].column("table", "comparison").unwrap() else { panic!() };
     assert!(texts.get(0).ends_with(" vs Rest"), "{}", texts.get(0));
 
+    // Nothing is written into the data set but its registration.
+    let columns: Vec<String> = reference.adata.obs().columns.keys().cloned().collect();
+    assert_eq!(columns, [&reference.label, "batch", "_scvi_batch", "_scvi_labels"]);
+
     let n_obs = reference.adata.n_obs();
     let rows = reference.ask(&few(DifferentialExpressionParams {
         idx1: Some((0..50).collect()),
@@ -270,6 +274,15 @@ fn what_is_not_there_is_named() {
     assert_eq!(
         reference.refused(&batches),
         "argument `batchid1`: expected none, unless `batch_correction` is on, found b0"
+    );
+    let overlapping = DifferentialExpressionParams {
+        batch_correction: true,
+        batchid1: vec!["b0".into()],
+        ..reference.between("ct1", None)
+    };
+    assert_eq!(
+        reference.refused(&overlapping),
+        "argument `batchid2`: expected the batches of the first group, or none of these, found all"
     );
     assert_eq!(
         reference.refused(&DifferentialExpressionParams::default()),

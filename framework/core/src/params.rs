@@ -60,8 +60,8 @@ pub struct ParamSpec {
 ///     #[param(default = 10, min = 1)]
 ///     n_latent: i64,
 /// }
-/// let given = serde_json::json!({ "n_latent": 5 });
-/// assert_eq!(Small::from_args(given.as_object().unwrap())?, Small { n_latent: 5 });
+/// let given = [("n_latent".to_owned(), 5.into())].into_iter().collect();
+/// assert_eq!(Small::from_args(&given)?, Small { n_latent: 5 });
 /// assert_eq!(Small::specs()[0].help, "Dimension of the latent space.");
 /// # Ok::<_, scvi_framework::Error>(())
 /// ```
@@ -217,7 +217,7 @@ impl<T: ParamType> ParamType for Vec<T> {
 ///         LogisticNormal = "ln",
 ///     }
 /// }
-/// assert_eq!("ln".parse::<Latent>().unwrap(), Latent::LogisticNormal);
+/// assert_eq!("ln".parse(), Ok(Latent::LogisticNormal));
 /// ```
 #[macro_export]
 macro_rules! choices {
@@ -251,6 +251,65 @@ macro_rules! choices {
             }
             fn to_value(&self) -> $crate::serde_json::Value {
                 self.word().into()
+            }
+        }
+    };
+}
+
+/// Declares an enum that is a number, by default the one given, or a word in its place.
+///
+/// ```
+/// use scvi_framework::params::ParamType;
+///
+/// scvi_framework::number_or! {
+///     /// Width of a region.
+///     pub enum Width {
+///         /// This number.
+///         Fixed = 0.5,
+///         /// Estimated.
+///         Estimated = "auto",
+///     }
+/// }
+/// assert_eq!(Width::default(), Width::Fixed(0.5));
+/// assert_eq!(Width::from_value(&"auto".into()), Some(Width::Estimated));
+/// assert_eq!(Width::from_value(&"0.1".into()), Some(Width::Fixed(0.1)));
+/// assert_eq!(Width::from_value(&"wide".into()), None);
+/// ```
+#[macro_export]
+macro_rules! number_or {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident {
+        $(#[$nmeta:meta])* $number:ident = $default:literal,
+        $(#[$wmeta:meta])* $other:ident = $word:literal $(,)?
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        $vis enum $name {
+            $(#[$nmeta])* $number(f64),
+            $(#[$wmeta])* $other,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::$number($default)
+            }
+        }
+
+        impl $crate::params::ParamType for $name {
+            fn kind() -> $crate::params::ParamKind {
+                $crate::params::ParamKind::Text
+            }
+            fn from_value(value: &$crate::serde_json::Value) -> Option<Self> {
+                match value.as_str() {
+                    Some($word) => Some(Self::$other),
+                    Some(number) => number.parse().ok().map(Self::$number),
+                    None => value.as_f64().map(Self::$number),
+                }
+            }
+            fn to_value(&self) -> $crate::serde_json::Value {
+                match self {
+                    Self::$number(number) => (*number).into(),
+                    Self::$other => $word.into(),
+                }
             }
         }
     };

@@ -222,8 +222,9 @@ pub struct Transfer {
 /// }
 ///
 /// let field = PositionField { key: "spatial".into() }.boxed();
-/// let json = scvi_framework::serde_json::to_string(&field).unwrap();
+/// let json = scvi_framework::serde_json::to_string(&field)?;
 /// assert_eq!(json, r#"{"field":"PositionField","key":"spatial"}"#);
+/// # Ok::<_, scvi_framework::serde_json::Error>(())
 /// ```
 #[typetag::serde(tag = "field")]
 pub trait AnnDataField: Debug + Send + Sync {

@@ -1,7 +1,6 @@
 //! Expected expression, free of depth and, if wished, of batch effects.
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::Value;
 use tch::Tensor;
 
 use super::decoding::{Decoding, Generative, Inference, mean, select};
@@ -11,7 +10,7 @@ use crate::{
     error::Result,
     model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     nn::convert,
-    params::{ParamKind, ParamType, Params as _},
+    params::Params as _,
 };
 
 /// Arguments of [`get_normalized_expression`].
@@ -38,39 +37,13 @@ pub struct NormalizedExpressionParams {
     pub return_mean: bool,
 }
 
-/// What frequencies are multiplied by.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum LibrarySize {
-    /// The same number for all cells.
-    Fixed(f64),
-    /// The library size that the model ascribes to each cell.
-    Latent,
-}
-
-impl Default for LibrarySize {
-    fn default() -> Self {
-        Self::Fixed(1.0)
-    }
-}
-
-impl ParamType for LibrarySize {
-    fn kind() -> ParamKind {
-        ParamKind::Text
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(word) if word == "latent" => Some(Self::Latent),
-            Value::String(number) => number.parse().ok().map(Self::Fixed),
-            _ => value.as_f64().map(Self::Fixed),
-        }
-    }
-
-    fn to_value(&self) -> Value {
-        match self {
-            Self::Fixed(size) => (*size).into(),
-            Self::Latent => "latent".into(),
-        }
+crate::number_or! {
+    /// What frequencies are multiplied by.
+    pub enum LibrarySize {
+        /// The same number for all cells.
+        Fixed = 1.0,
+        /// The library size that the model ascribes to each cell.
+        Latent = "latent",
     }
 }
 

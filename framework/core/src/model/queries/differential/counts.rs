@@ -38,8 +38,7 @@ impl OfGroup {
 
 impl CountStatistics {
     /// Of the cells of these classes.
-    pub fn of(&self, groups: &Groups, classes: &[i64]) -> OfGroup {
-        debug_assert_eq!(groups.n_classes, self.n_cells.len());
+    pub fn of(&self, classes: &[i64]) -> OfGroup {
         let n_cells: f64 = classes.iter().map(|&class| self.n_cells[class as usize]).sum();
         let mean = |sums: &Vec<f64>| {
             let of = |gene: usize| {

@@ -10,24 +10,26 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use rand::{SeedableRng, rngs::StdRng};
-use serde_json::Value;
+use tch::Tensor;
 
 use self::{
     bayes::{Change, change, vanilla},
-    counts::CountStatistics,
-    groups::{Comparison, Groups},
+    counts::OfGroup,
+    groups::Groups,
     progress::Part,
-    scales::{Scales, paired},
+    scales::{Pairs, paired},
     table::Columns,
 };
 use super::decoding::{Generative, Inference};
 use crate::{
     Params,
     anndata::{AnnData, Element, Slot},
-    error::{Error, Result},
+    error::{Error, Result, list},
     model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
-    params::{ParamKind, ParamType, Params as _},
+    params::Params as _,
 };
 
 crate::choices! {
@@ -52,39 +54,13 @@ crate::choices! {
     }
 }
 
-/// Half the width of the region of log2 fold changes that count as no change.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Delta {
-    /// This number.
-    Fixed(f64),
-    /// Estimated from the fold changes of all genes.
-    Estimated,
-}
-
-impl Default for Delta {
-    fn default() -> Self {
-        Self::Fixed(0.25)
-    }
-}
-
-impl ParamType for Delta {
-    fn kind() -> ParamKind {
-        ParamKind::Text
-    }
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::String(word) if word == "auto" => Some(Self::Estimated),
-            Value::String(number) => number.parse().ok().map(Self::Fixed),
-            _ => value.as_f64().map(Self::Fixed),
-        }
-    }
-
-    fn to_value(&self) -> Value {
-        match self {
-            Self::Fixed(delta) => (*delta).into(),
-            Self::Estimated => "auto".into(),
-        }
+crate::number_or! {
+    /// Half the width of the region of log2 fold changes that count as no change.
+    pub enum Delta {
+        /// This number.
+        Fixed = 0.25,
+        /// Estimated from the fold changes of all genes.
+        Estimated = "auto",
     }
 }
 
@@ -185,7 +161,7 @@ where
             });
         }
         let groups = Groups::of(adata, params)?;
-        let batches = [self.batches("batchid1", params)?, self.batches("batchid2", params)?];
+        let batches = self.batches(params)?;
         let n_batches = batches.each_ref().map(Vec::len);
         let draws = n_batches.map(|n| n * scales::draws_per_batch(params.n_samples_overall, n));
         let total = adata.n_obs() + groups.comparisons.len() * (draws[0] + draws[1]);
@@ -199,11 +175,12 @@ where
                 self.scales(adata, &cells, &batches[side], params, &mut rng, &mut progress)
             };
             let (first, second) = (draw(0)?, draw(1)?);
-            let pairs = match params.use_permutation {
-                true => Some(params.m_permutation),
-                false => None,
-            };
-            let tested = self.test(&groups, comparison, &counts, params, (first, second), pairs)?;
+            let scales = [first.mean()?, second.mean()?];
+            let n_pairs = params.use_permutation.then_some(params.m_permutation);
+            let pairs = paired(first, second, n_pairs, &mut rng)?;
+            let of_counts = sides.map(|classes| counts.of(classes));
+            let mut tested = test(params, &pairs, scales, of_counts)?;
+            tested.names = comparison.names.clone();
             let table = tested.table(&self.var_names, params)?;
             if i == 0 {
                 let n_rows = groups.comparisons.len() * self.var_names.len();
@@ -220,62 +197,55 @@ where
         Ok(())
     }
 
-    fn test(
-        &self,
-        groups: &Groups,
-        comparison: &Comparison,
-        counts: &CountStatistics,
-        params: &DifferentialExpressionParams,
-        (first, second): (Scales, Scales),
-        n_pairs: Option<usize>,
-    ) -> Result<Columns> {
-        let scales = [first.mean()?, second.mean()?];
-        let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);
-        let pairs = paired(first, second, n_pairs, &mut rng)?;
-        let sides = [&comparison.first, &comparison.second];
-        let of_counts = sides.map(|classes| counts.of(groups, classes));
-        let mut columns = match params.mode {
-            DeMode::Vanilla => vanilla(&pairs, scales)?,
-            DeMode::Change => {
-                let silent = of_counts.each_ref().map(|side| side.silent(params.threshold_counts));
-                let how = Change {
-                    delta: params.delta,
-                    pseudocounts: params.pseudocounts,
-                    test_mode: params.test_mode,
-                    levels: &params.cred_interval_lvls,
-                };
-                change(&pairs, scales, silent, &how)?
-            }
+    /// The batches that each group is decoded in; `None` is each cell's own.
+    fn batches(&self, params: &DifferentialExpressionParams) -> Result<[Vec<Option<i64>>; 2]> {
+        let named = [("batchid1", &params.batchid1), ("batchid2", &params.batchid2)];
+        let wrong = |(name, found): (&str, &Vec<String>), expected: &str| Error::Argument {
+            name: name.into(),
+            expected: expected.into(),
+            found: if found.is_empty() { "all".into() } else { list(found) },
         };
-        if params.all_stats {
-            let [first, second] = of_counts;
-            columns.counts(first, second);
+        if !params.batch_correction {
+            return match named.into_iter().find(|(_, batches)| !batches.is_empty()) {
+                Some(given) => Err(wrong(given, "none, unless `batch_correction` is on")),
+                None => Ok([vec![None], vec![None]]),
+            };
         }
-        columns.names = comparison.names.clone();
-        Ok(columns)
+        let codes = |(name, named): (&str, &Vec<String>)| match named.is_empty() {
+            true => Ok(self.all_batches()),
+            false => self.batch_codes(name, named),
+        };
+        let [first, second] = [codes(named[0])?, codes(named[1])?];
+        let sets: [HashSet<_>; 2] = [&first, &second].map(|codes| codes.iter().collect());
+        if sets[0] != sets[1] && !sets[0].is_disjoint(&sets[1]) {
+            return Err(wrong(named[1], "the batches of the first group, or none of these"));
+        }
+        Ok([first, second])
     }
+}
 
-    /// The batches that a group is decoded in; `None` is each cell's own.
-    fn batches(
-        &self,
-        argument: &str,
-        params: &DifferentialExpressionParams,
-    ) -> Result<Vec<Option<i64>>> {
-        let named = match argument {
-            "batchid1" => &params.batchid1,
-            _ => &params.batchid2,
-        };
-        if !params.batch_correction && !named.is_empty() {
-            return Err(Error::Argument {
-                name: argument.into(),
-                expected: "none, unless `batch_correction` is on".into(),
-                found: crate::error::list(named),
-            });
+/// What the samples and the counts of two groups say of each gene.
+fn test(
+    params: &DifferentialExpressionParams,
+    pairs: &Pairs,
+    scales: [Tensor; 2],
+    counts: [OfGroup; 2],
+) -> Result<Columns> {
+    let mut columns = match params.mode {
+        DeMode::Vanilla => vanilla(pairs, scales)?,
+        DeMode::Change => {
+            let silent = counts.each_ref().map(|side| side.silent(params.threshold_counts));
+            let how = Change {
+                delta: params.delta,
+                pseudocounts: params.pseudocounts,
+                test_mode: params.test_mode,
+                levels: &params.cred_interval_lvls,
+            };
+            change(pairs, scales, silent, &how)?
         }
-        match (params.batch_correction, named.is_empty()) {
-            (false, _) => Ok(vec![None]),
-            (true, true) => Ok(self.all_batches()),
-            (true, false) => self.batch_codes(argument, named),
-        }
+    };
+    if params.all_stats {
+        columns.counts(counts);
     }
+    Ok(columns)
 }
