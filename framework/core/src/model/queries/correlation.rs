@@ -1,6 +1,6 @@
 //! Correlation between the columns of a matrix that comes in blocks of rows.
 
-use std::{num::NonZero, panic, thread};
+use std::{panic, thread};
 
 use tch::{Kind, Tensor};
 
@@ -102,9 +102,9 @@ fn normalised(products: &Tensor) -> Result<Tensor> {
     Ok(products.f_div(&lengths.unsqueeze(1))?.f_div(&lengths)?.f_clamp(-1.0, 1.0)?)
 }
 
-/// [`rank`] of each column, on all threads.
+/// [`rank`] of each column, on as many threads as libtorch uses.
 fn rank_all(columns: &mut [Vec<f32>]) {
-    let n_threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let n_threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
     let n_each = columns.len().div_ceil(n_threads).max(1);
     thread::scope(|scope| {
         let parts = columns.chunks_mut(n_each);
