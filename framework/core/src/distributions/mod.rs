@@ -7,8 +7,6 @@ mod nonzero;
 mod normal;
 mod poisson;
 #[cfg(test)]
-mod sampling_tests;
-#[cfg(test)]
 mod tests;
 
 pub use likelihood::{GeneLikelihood, Likelihood};

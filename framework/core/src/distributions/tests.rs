@@ -1,5 +1,7 @@
 //! Distributions against scalar float64 formulas written down independently.
 
+mod sampling;
+
 use std::f64::consts::PI;
 
 use tch::{Device, Kind, Tensor};
@@ -14,8 +16,9 @@ const EPS: f64 = 1e-8;
 const X: [f64; 6] = [0.0, 1.0, 2.0, 17.0, 900.0, 1e5];
 const MU: [f64; 8] = [0.0, 1e-9, 1e-4, 0.1, 1.0, 30.0, 1e3, 1e6];
 const THETA: [f64; 7] = [1e-4, 1e-2, 0.3, 1.0, 12.0, 1e3, 1e6];
-/// What no data set has, added to these.
-const EXTREME: [(f64, f64, f64); 3] = [(1e7, 1e-8, 1e-8), (1e7, 1e8, 1e8), (3e6, 1e8, 1e-8)];
+/// What no data set has: counts, means and dispersions beside those.
+const EXTREME_X: [f64; 2] = [3e6, 1e7];
+const EXTREME: [f64; 2] = [1e-8, 1e8];
 const PI_LOGITS: [f64; 5] = [-30.0, -2.0, 0.0, 1.5, 30.0];
 
 /// The same by scvi-tools' formulas; the second number is the size of the largest term.
@@ -49,18 +52,13 @@ fn poisson(x: f64, rate: f64) -> (f64, f64) {
 
 /// Every combination of `X`, `MU`, `THETA`, `PI_LOGITS`, in one row; with their extremes where wished.
 fn grid(extreme: bool) -> Vec<[f64; 4]> {
-    let more: &[(f64, f64, f64)] = if extreme { &EXTREME } else { &[] };
-    let (xs, mus, thetas) = more.iter().fold(
-        (X.to_vec(), MU.to_vec(), THETA.to_vec()),
-        |(mut xs, mut mus, mut thetas), (x, mu, theta)| {
-            xs.push(*x);
-            mus.push(*mu);
-            thetas.push(*theta);
-            (xs, mus, thetas)
-        },
-    );
+    let axis = |usual: &[f64], more: &[f64]| match extreme {
+        true => [usual, more].concat(),
+        false => usual.to_vec(),
+    };
+    let (mus, thetas) = (axis(&MU, &EXTREME), axis(&THETA, &EXTREME));
     let mut points = Vec::new();
-    for &x in &xs {
+    for x in axis(&X, &EXTREME_X) {
         for &mu in &mus {
             for &theta in &thetas {
                 points.extend(PI_LOGITS.map(|pi| [x, mu, theta, pi]));

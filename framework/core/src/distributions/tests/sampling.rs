@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::{NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial};
+use crate::distributions::{NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial};
 
 /// Draws of each case.
 const N: i64 = 400_000;
