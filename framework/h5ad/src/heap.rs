@@ -56,11 +56,11 @@ fn has_an_end(bytes: &[u8], start: usize, at: usize) -> bool {
     let from = start.saturating_add(address);
     let Some(heap) = bytes.get(from..from.saturating_add(size)) else { return true };
     for _ in 0..=size / FREE {
-        match number(heap, place) {
-            _ if place == END => return true,
-            Some(next) => place = next,
-            None => return true,
+        if place == END {
+            return true;
         }
+        let Some(next) = number(heap, place) else { return true };
+        place = next;
     }
     false
 }
