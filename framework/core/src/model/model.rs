@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
     anndata::AnnData,
@@ -184,26 +182,6 @@ impl<M: BaseModelClass> Model<M> {
             notes: Vec::new(),
         };
         Ok(SavedModel { meta, weights: self.store.weights()? })
-    }
-
-    /// The terms in which data sets are registered.
-    pub fn manager(&self) -> &AnnDataManager {
-        &self.manager
-    }
-
-    /// The computational part.
-    pub fn module(&self) -> &M::Module {
-        &self.module
-    }
-
-    /// Metric → one value per epoch.
-    pub fn history(&self) -> &IndexMap<String, Vec<f64>> {
-        &self.history
-    }
-
-    /// Whether it was trained.
-    pub fn is_trained(&self) -> bool {
-        self.is_trained
     }
 
     /// Minibatches of a data set, which is registered in the model's terms unless it is so already.
