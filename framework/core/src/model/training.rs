@@ -29,6 +29,7 @@ pub(super) fn train<M: BaseModelClass>(
         batch_size: params.batch_size,
         order,
         drop_last: params.drop_last,
+        load_sparse_tensor: params.load_sparse_tensor,
         ..Default::default()
     };
     let seed = seed as u64;

@@ -1,8 +1,8 @@
 //! The training loop.
 
 use super::{
-    Adam, EpochSums, History, KlSchedule, Monitor, Patience, Plateau, Subset, TrainParams,
-    clip_grad_norm, nonfinite,
+    Adam, Clip, EpochSums, History, KlSchedule, Monitor, Patience, Plateau, Subset, TrainParams,
+    clip_grad_norm, clip_grad_value, nonfinite,
 };
 use crate::{
     data::{AnnDataLoader, Batch},
@@ -51,8 +51,11 @@ impl<M: BaseModule> Runner<'_, M> {
         let kl = KlSchedule::new(params)?;
         let parameters = self.store.trainable().into_iter().map(|(_, tensor)| tensor);
         let mut adam = Adam::new(parameters, params);
-        let mut patience =
-            Patience::new(params.early_stopping_patience, params.early_stopping_min_delta);
+        let mut patience = Patience::new(
+            params.early_stopping_patience,
+            params.early_stopping_min_delta,
+            params.early_stopping_mode,
+        );
         let mut plateau = Plateau::new(params);
         let mut step = 0;
 
@@ -132,8 +135,10 @@ impl<M: BaseModule> Runner<'_, M> {
             let ctx = Ctx::training(device, kl.weight(epoch, *step));
             let loss = self.forward(&ctx, &batch)?;
             let grads = adam.gradients(&loss.loss)?;
-            if let Some(max_norm) = self.params.gradient_clip_val {
-                clip_grad_norm(&grads, max_norm);
+            match (self.params.gradient_clip_val, self.params.gradient_clip_algorithm) {
+                (Some(max), Clip::Norm) => clip_grad_norm(&grads, max),
+                (Some(max), Clip::Value) => clip_grad_value(&grads, max),
+                (None, _) => {}
             }
             if !loss.loss.double_value(&[]).is_finite() {
                 let tensor = nonfinite::origin(&batch, self.store, &loss);
