@@ -1,6 +1,11 @@
 //! Names and parameters, as they are written down.
 
-use std::{env, fs};
+use std::{
+    env, fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 /// The API page of SCVI in the documents: a name a line, with its parameters and their defaults.
 const PAGE: &str = include_str!("page.txt");
@@ -49,7 +54,7 @@ fn the_names_are_those_of_the_document() {
         println!("skipped: SCVI_TEST_DATA is not set");
         return;
     };
-    let documents = fs::read_dir(std::path::Path::new(&data).join("documents")).unwrap();
+    let documents = fs::read_dir(Path::new(&data).join("documents")).unwrap();
     let texts = documents.map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
     let title = "scvi.model.SCVI#";
     let text = texts.into_iter().find(|text| text.starts_with(title)).unwrap();
@@ -62,4 +67,31 @@ fn the_names_are_those_of_the_document() {
         Some(line.strip_prefix("SCVI.").unwrap_or(line))
     });
     assert_eq!(declared.collect::<Vec<_>>(), PAGE.lines().collect::<Vec<_>>());
+}
+
+#[test]
+fn names_beside_the_page_are_those_of_scvi_tools() {
+    let Some(python) = env::var_os("SCVI_TEST_PYTHON") else {
+        println!("skipped: SCVI_TEST_PYTHON is not set");
+        return;
+    };
+    let (kwargs, names): (Vec<&str>, Vec<&str>) =
+        LATER.lines().partition(|line| line.contains("kwargs("));
+    let mut script = Command::new(python);
+    script.args(["-W", "ignore", "-c", include_str!("later.py")]);
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = script.spawn().unwrap();
+    let name = |line: &&str| line.split('(').next().unwrap().to_owned() + "\n";
+    let names: String = names.iter().map(name).collect();
+    // One without scvi-tools leaves before it reads.
+    let _ = running.stdin.take().unwrap().write_all(names.as_bytes());
+    let output = running.wait_with_output().unwrap();
+    let (said, complaint) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if complaint.contains("no scvi-tools") {
+        println!("skipped: the Python that SCVI_TEST_PYTHON names has no scvi-tools");
+        return;
+    }
+    assert!(output.status.success(), "{complaint}");
+    assert_eq!(said.lines().collect::<Vec<_>>(), kwargs);
 }
