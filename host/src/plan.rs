@@ -311,16 +311,28 @@ impl Plan {
 
 impl Part {
     fn of(show: cli::Show) -> Result<Self> {
+        use Attribute::{GetSetupArg, GetStateRegistry, ViewAnndataSetup};
         let cli::Show { attribute, key, adata, hide_state_registries, .. } = show;
-        if attribute == Some(Attribute::ViewAnndataSetup) {
-            let states = if hide_state_registries { States::Hidden } else { States::Shown };
-            return Ok(Self::Setup { adata, states });
+        let misplaced = |message: &str| {
+            let error = Cli::command().error(ErrorKind::ArgumentConflict, message);
+            Err(error.into())
+        };
+        match attribute {
+            Some(ViewAnndataSetup) if key.is_none() => {
+                let states = if hide_state_registries { States::Hidden } else { States::Shown };
+                Ok(Self::Setup { adata, states })
+            }
+            _ if adata.is_some() || hide_state_registries => {
+                misplaced("--adata and --hide-state-registries belong to view-anndata-setup")
+            }
+            Some(attribute)
+                if key.is_none() || matches!(attribute, GetStateRegistry | GetSetupArg) =>
+            {
+                Ok(Self::Attribute { attribute, key })
+            }
+            Some(_) => misplaced("KEY belongs to get-state-registry and get-setup-arg"),
+            None => Ok(Self::Summary),
         }
-        if adata.is_some() || hide_state_registries {
-            let message = "--adata and --hide-state-registries belong to view-anndata-setup";
-            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message).into());
-        }
-        Ok(attribute.map_or(Self::Summary, |attribute| Self::Attribute { attribute, key }))
     }
 }
 

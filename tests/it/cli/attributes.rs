@@ -105,6 +105,9 @@ fn the_set_up_of_a_saved_model_is_viewed_as_it_was_set_up() {
     let message = "--adata and --hide-state-registries belong to view-anndata-setup";
     assert!(misplaced.err.contains(message), "{}", misplaced.err);
     assert_eq!((refused.code, misplaced.code), (Some(1), Some(2)));
+    let misplaced = place.scvi("show m history batch");
+    let message = "KEY belongs to get-state-registry and get-setup-arg";
+    assert!(misplaced.err.contains(message), "{}", misplaced.err);
 }
 
 #[test]

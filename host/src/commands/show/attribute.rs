@@ -40,7 +40,7 @@ fn value(attribute: Attribute, key: Option<&str>, dir: &Path, saved: &SavedModel
         Attribute::Adata => json!(folder::data_set(dir, None)?),
         Attribute::SummaryString => json!(meta.summary_string()),
         Attribute::IsTrained => json!(meta.is_trained),
-        Attribute::History => json!(meta.history),
+        Attribute::History => json!(meta)["history"].clone(), // numbers that are none are words
         Attribute::TrainIndices => json!(meta.train_indices),
         Attribute::ValidationIndices => json!(meta.validation_indices),
         Attribute::TestIndices => json!(meta.test_indices),
