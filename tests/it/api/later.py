@@ -43,6 +43,9 @@ kwargs = {
     "get_marginal_ll.kwargs": parameters(VAE.marginal_ll, "tensors n_mc_samples return_mean"),
     "differential_expression.kwargs": parameters(DifferentialComputation.get_bayes_factors, groups),
 }
+for query in ["get_normalized_expression", "differential_expression"]:
+    weights = parameters(SCVI.get_importance_weights, "adata indices qz px zs")
+    kwargs[f"{query}.importance_weighting_kwargs"] = weights
 for name, args in kwargs.items():
     print(f"{name}({', '.join(args)})")
 

@@ -26,10 +26,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("get_latent_representation", "dataloader", "queries about a loader of the caller's"),
     ("get_marginal_ll", "dataloader", "queries about a loader of the caller's"),
     ("get_reconstruction_error", "dataloader", "queries about a loader of the caller's"),
-    ("get_normalized_expression", "weights", "importance weights"),
-    ("get_normalized_expression", "**importance_weighting_kwargs", "importance weights"),
-    ("differential_expression", "weights", "importance weights"),
-    ("differential_expression", "importance_weighting_kwargs", "importance weights"),
     ("differential_expression", "filter_outlier_cells", "the filter of outliers"),
 ];
 
@@ -42,6 +38,7 @@ fn not_yet(name: &str, parameter: &str) -> Option<&'static str> {
 /// Defaults that are written differently and mean the same: parameter, on the page, here, and why.
 const SAME: &[(&str, &str, &str, &str)] = &[
     ("batch_size", "None", "128", "scvi.settings.batch_size"),
+    ("weights", "None", "'uniform'", "None is uniform"),
     ("train_size", "0.9", "None", "0.9, less a last minibatch of one or two cells"),
     ("var_activation", "None", "'exp'", "None is exp"),
     ("n_mc_samples_per_pass", "1", "10", "how many at a time changes nothing but memory"),

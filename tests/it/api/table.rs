@@ -116,9 +116,10 @@ fn parameter(
         (Some(reason), None, None) => absent(own, default, format!("not yet: {reason}")),
         (Some(_), ..) => panic!("{name}({own}) is there: take it off the list of what is not"),
         (None, Some(Found::Never(reason)), None) => absent(own, default, format!("- {reason}")),
-        (None, Some(Found::At { rust, command, test }), None) => {
+        (None, Some(Found::At { rust, command, test }), spec) => {
             let (rust, command) = (rust.to_owned(), command.to_owned());
-            Row { name: own, default, declared: None, rust, command, test }
+            let declared = spec.map(|spec| python(&spec.default));
+            Row { name: own, default, declared, rust, command, test }
         }
         (None, None | Some(Found::Tested(_)), Some(spec)) => {
             let test = match found {

@@ -7,6 +7,7 @@ mod differential;
 mod elbo;
 mod feature_correlation;
 mod from_registry;
+mod importance;
 mod latent;
 mod library_size;
 mod likelihood_parameters;
@@ -24,6 +25,7 @@ pub use feature_correlation::{
     CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,
 };
 pub use from_registry::{FromRegistryParams, get_from_registry};
+pub use importance::{ImportanceParams, Weights};
 pub use latent::{Latent, LatentParams, get_latent_representation};
 pub use library_size::{LibrarySizeParams, get_latent_library_size};
 pub use likelihood_parameters::{LikelihoodParams, get_likelihood_parameters};
