@@ -12,7 +12,7 @@ use crate::{
     fields::AnnDataField,
     nn,
     params::Params,
-    saved::{FORMAT_VERSION, ModelMeta, SavedModel},
+    saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training},
     train::{Ending, History, TrainParams},
 };
 
@@ -26,6 +26,7 @@ pub struct Model<M: BaseModelClass> {
     pub(super) settings: Settings,
     pub(super) var_names: Vec<String>,
     pub(super) is_trained: bool,
+    pub(super) training: Option<Training>,
     pub(super) history: History,
     pub(super) split: Split,
 }
@@ -82,6 +83,7 @@ impl<M: BaseModelClass> Model<M> {
             settings: settings.clone(),
             var_names: adata.var_names()?.iter().map(str::to_owned).collect(),
             is_trained: false,
+            training: None,
             history: History::new(),
             split: Split::default(),
         })
@@ -134,6 +136,7 @@ impl<M: BaseModelClass> Model<M> {
             settings: settings.clone(),
             var_names: meta.var_names,
             is_trained: meta.is_trained,
+            training: meta.training,
             history: meta.history,
             split: Split {
                 train: meta.train_indices,
@@ -177,6 +180,7 @@ impl<M: BaseModelClass> Model<M> {
             given_fields: setup::given::<M>(self.manager.registry())?,
             var_names: self.var_names.clone(),
             is_trained: self.is_trained,
+            training: self.training.clone(),
             history: self.history.clone(),
             train_indices: self.split.train.clone(),
             validation_indices: self.split.validation.clone(),

@@ -5,7 +5,9 @@ use crate::{
     anndata::AnnData,
     data::{DataSplitter, LoaderOptions, Order, counts, rare_categories},
     error::{Error, Result},
+    params::Params,
     registry_keys::REGISTRY_KEYS,
+    saved::Training,
     train::{Ending, Runner, TrainParams, TrainingPlan, heuristic_epochs},
 };
 
@@ -47,6 +49,7 @@ pub(super) fn train<M: BaseModelClass>(
         rows => Some(model.loader(adata, options(rows, Order::Sequential))?),
     };
     let max_epochs = params.max_epochs.unwrap_or_else(|| heuristic_epochs(adata.n_obs()));
+    let chosen = TrainParams { max_epochs: Some(max_epochs), ..params.clone() };
     let runner = Runner {
         module: &model.module,
         store: &model.store,
@@ -56,6 +59,8 @@ pub(super) fn train<M: BaseModelClass>(
         max_epochs,
     };
     let ending = runner.run(&mut model.history, observer);
+    model.training =
+        Some(Training { args: chosen.to_args(), ending: ending.as_ref().ok().copied() });
     model.split = split;
     // Also when training failed later: the model is back where its last good epoch ended.
     model.is_trained |= ending.is_ok() || model.history.values().any(|epochs| !epochs.is_empty());
