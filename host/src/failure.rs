@@ -128,17 +128,21 @@ pub enum Error {
         /// Those that are there.
         known: Vec<String>,
     },
-    /// A column that gives no colours.
-    #[error("column `{name}` of obs: expected numbers, names or categories, found {kind}")]
-    Uncolourable {
-        /// The column.
-        name: String,
+    /// A part of the data set that cannot be drawn.
+    #[error("{what}: expected {expected}, found {kind}")]
+    Undrawable {
+        /// The part.
+        what: String,
+        /// What can be drawn in its place.
+        expected: &'static str,
         /// What it holds.
         kind: String,
     },
     /// Cells that have no place on a map.
-    #[error("{n_cells} cells could not be laid out on a map: {reason}")]
+    #[error("{name}: {} cannot be laid out on a map: {reason}", term::count(*n_cells, "cell"))]
     Embedding {
+        /// The space in which they lie.
+        name: String,
         /// How many.
         n_cells: usize,
         /// The library's reason.

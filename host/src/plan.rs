@@ -196,6 +196,8 @@ pub struct Map {
     pub data: Data,
     /// Columns of obs that give the colours; those of the set-up where none is named.
     pub colors: Vec<String>,
+    /// Matrices of obsm to draw beside it.
+    pub beside: Vec<String>,
     /// The most cells to draw.
     pub max_cells: usize,
 }
@@ -380,8 +382,8 @@ fn plot(dir: PathBuf, picture: Picture, args: Args) -> Result<Plot> {
 }
 
 fn map(latent: LatentSpace) -> Map {
-    let LatentSpace { color, adata, backed, max_cells } = latent;
-    Map { data: Data { adata, backed: backing(backed) }, colors: color, max_cells }
+    let LatentSpace { color, beside, adata, backed, max_cells } = latent;
+    Map { data: Data { adata, backed: backing(backed) }, colors: color, beside, max_cells }
 }
 
 fn backing(on_disk: bool) -> Backing {

@@ -70,6 +70,9 @@ pub struct LatentSpace {
     /// up with]
     #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
     pub color: Vec<String>,
+    /// Draw these of obsm beside the latent space, e.g. X_pca: what was there before the model
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub beside: Vec<String>,
     /// The data set to draw [default: the one saved with the model, else the one trained on]
     #[arg(long, value_name = "FILE")]
     pub adata: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use scvi_framework::{
-    anndata::AnnData,
+    anndata::{AnnData, Dense, Element, Slot},
     model::Settings,
     params::Args,
     saved::ModelMeta,
@@ -13,7 +13,12 @@ use scvi_framework::{
 use crate::{
     failure::{Error, Result},
     plan::{Map, Ui},
-    plots::{Picture, colours::Column, embedding::Embedding, latent},
+    plots::{
+        Picture,
+        colours::Column,
+        embedding::{Embedding, Space},
+        latent,
+    },
     questions::{Asked, LATENT},
     results::{Content, Gathered},
     session::Session,
@@ -28,7 +33,8 @@ pub struct Drawn {
     pub data_set: String,
 }
 
-/// Asks the model saved in `dir` for the latent space of its data set, lays it out and draws it.
+/// Asks the model saved in `dir` for the latent space of its data set, lays it out and draws it, beside
+/// other spaces of the data set where such are named.
 pub fn draw(
     dir: &Path,
     plan: &Map,
@@ -50,17 +56,54 @@ pub fn draw(
         let (drawn, all) = (term::grouped(cells.len()), term::count(n_obs, "cell"));
         ui.say(format!("drawing {drawn} of {all}, evenly spread; --max-cells N draws more"));
     }
+    let beside = plan.beside.iter().map(|key| of_obsm(&asked.adata, key, &cells));
+    let mut spaces = beside.collect::<Result<Vec<Space>>>()?;
+    spaces.push(latent(&mut asked, &cells, ui)?);
+    ui.step(format!("laying out {}", term::count(cells.len(), "cell")));
+    let lay_out = |space| Embedding::of(space, settings.seed, settings.threads);
+    let spaces = spaces.into_iter().map(lay_out).collect::<Result<Vec<_>>>()?;
+    Ok(Drawn { picture: latent::draw(&spaces, &columns, n_obs), data_set })
+}
+
+/// The latent space at `cells`; only these are asked for where the model can be.
+fn latent(asked: &mut Asked, cells: &[usize], ui: &Ui) -> Result<Space> {
     let mut args = Args::new();
-    if cells.len() < n_obs && asked.takes("indices") {
+    let few = cells.len() < asked.adata.n_obs() && asked.takes("indices");
+    if few {
         args.insert("indices".into(), json!(cells));
     }
     let results = asked.gather(&args, ui)?;
-    let Some((n_dims, latent)) = matrix(&results, &cells) else {
-        return Err(Error::Answer { method: LATENT, expected: "a row of numbers for each cell" });
+    let rows = if few { (0..cells.len()).collect() } else { cells.to_vec() };
+    let space = match &results[..] {
+        [Gathered { content: Content::Array(array), .. }, ..] => {
+            rows_of("the latent space", array, &rows)
+        }
+        _ => None,
     };
-    ui.step(format!("laying out {}", term::count(cells.len(), "cell")));
-    let embedding = Embedding::of(&latent, n_dims, settings.seed, settings.threads)?;
-    Ok(Drawn { picture: latent::draw(&embedding, &columns, n_obs), data_set })
+    space.ok_or(Error::Answer { method: LATENT, expected: "a row of numbers for each cell" })
+}
+
+/// The matrix `key` of obsm at `cells`.
+fn of_obsm(adata: &AnnData, key: &str, cells: &[usize]) -> Result<Space> {
+    let element = adata.get(Slot::Obsm, key)?;
+    let space = match element {
+        Element::Dense(array) => rows_of(key, array, cells),
+        _ => None,
+    };
+    space.ok_or_else(|| Error::Undrawable {
+        what: format!("obsm['{key}']"),
+        expected: "a dense matrix of numbers",
+        kind: element.kind(),
+    })
+}
+
+/// These rows of a matrix.
+fn rows_of(name: &str, array: &Dense, rows: &[usize]) -> Option<Space> {
+    let [_, n_dims] = array.shape[..] else { return None };
+    let values = array.values.to_f32();
+    let row = |&row: &usize| values.get(row * n_dims..(row + 1) * n_dims);
+    let values = rows.iter().map(row).collect::<Option<Vec<&[f32]>>>()?.concat();
+    Some(Space { name: name.into(), n_dims, values })
 }
 
 /// At most `most` rows, evenly spread.
@@ -79,17 +122,4 @@ fn of_set_up(meta: &ModelMeta, adata: &AnnData) -> Vec<String> {
     });
     let names = words.filter_map(Value::as_str);
     names.filter(|name| adata.obs().columns.contains_key(*name)).map(str::to_owned).collect()
-}
-
-/// Dimensions and values of the result at `cells`, of which it has a row each, or of all cells.
-fn matrix(results: &[Gathered], cells: &[usize]) -> Option<(usize, Vec<f32>)> {
-    let [Gathered { content: Content::Array(array), .. }, ..] = results else { return None };
-    let [n_rows, n_dims] = array.shape[..] else { return None };
-    let values = array.values.to_f32();
-    if n_rows == cells.len() {
-        return Some((n_dims, values.to_vec()));
-    }
-    let row = |&cell: &usize| values.get(cell * n_dims..(cell + 1) * n_dims);
-    let rows: Option<Vec<&[f32]>> = cells.iter().map(row).collect();
-    Some((n_dims, rows?.concat()))
 }

@@ -130,7 +130,9 @@ impl Panel {
             color: Some(style::INK.into()),
         });
         scene.add(legend::text(Self::LEFT, 26.0, &style::words(&self.title), 16, style::INK));
-        scene.add(legend::text(Self::LEFT, 45.0, &self.y_label, 11, style::QUIET));
+        if !self.y_label.is_empty() {
+            scene.add(legend::text(Self::LEFT, 45.0, &self.y_label, 11, style::QUIET));
+        }
         scene.elements.extend(self.around);
         scene
     }

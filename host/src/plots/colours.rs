@@ -37,7 +37,7 @@ impl Column {
     /// Column `name` of obs, at `cells`.
     ///
     /// # Errors
-    /// [`Error::UnknownColumn`]; [`Error::Uncolourable`] when it holds neither groups nor numbers.
+    /// [`Error::UnknownColumn`]; [`Error::Undrawable`] when it holds neither groups nor numbers.
     pub fn read(adata: &AnnData, name: &str, cells: &[usize]) -> Result<Self> {
         let columns = &adata.obs().columns;
         let Some(column) = columns.get(name) else {
@@ -49,10 +49,11 @@ impl Column {
             Some(numbers) => {
                 ColumnValues::Numbers(cells.iter().map(|&cell| numbers[cell]).collect())
             }
-            None => {
-                let kind = || Error::Uncolourable { name: name.into(), kind: column.kind() };
-                groups(column, cells).ok_or_else(kind)?
-            }
+            None => groups(column, cells).ok_or_else(|| Error::Undrawable {
+                what: format!("obs['{name}']"),
+                expected: "numbers, names or categories",
+                kind: column.kind(),
+            })?,
         };
         Ok(Self { name: name.into(), values })
     }

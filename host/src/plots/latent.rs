@@ -21,26 +21,25 @@ const SIDE: f64 = 380.0;
 /// Where the legend begins.
 const BESIDE: f64 = Panel::LEFT + SIDE + 20.0;
 
-/// Draws the cells `n_drawn` of `n_obs` at their places, a panel for each column.
-pub fn draw(embedding: &Embedding, columns: &[Column], n_obs: usize) -> Picture {
-    let radius = radius(embedding.points.len());
-    let panels = match columns {
-        [] => vec![plain(embedding, radius, n_obs)],
-        columns => {
-            columns.iter().map(|column| coloured(embedding, column, radius, n_obs)).collect()
-        }
+/// Draws the cells, some of `n_obs`, at their places in each space: spaces side by side, and a row for
+/// each column.
+pub fn draw(spaces: &[Embedding], columns: &[Column], n_obs: usize) -> Picture {
+    let of_column = |column| spaces.iter().map(move |space| coloured(space, column, n_obs));
+    let panels: Vec<Panel> = match columns {
+        [] => spaces.iter().map(|space| plain(space, n_obs)).collect(),
+        columns => columns.iter().flat_map(of_column).collect(),
     };
-    Picture { columns: panels.len().min(2), panels }
+    let columns = if spaces.len() > 1 { spaces.len() } else { panels.len().min(2) };
+    Picture { panels, columns }
 }
 
-fn plain(embedding: &Embedding, radius: f64, n_obs: usize) -> Panel {
+fn plain(embedding: &Embedding, n_obs: usize) -> Panel {
     let order: Vec<usize> = (0..embedding.points.len()).collect();
     let colours = vec![style::BLUE.to_owned(); order.len()];
-    let points = points(embedding, &order, colours, radius);
-    panel("Latent space", embedding, n_obs, points, (Vec::new(), 20.0))
+    panel("All cells", embedding, n_obs, points(embedding, &order, colours), (Vec::new(), 20.0))
 }
 
-fn coloured(embedding: &Embedding, column: &Column, radius: f64, n_obs: usize) -> Panel {
+fn coloured(embedding: &Embedding, column: &Column, n_obs: usize) -> Panel {
     let (order, colours, legend) = match &column.values {
         ColumnValues::Groups { names, of_cell } => {
             let palette = style::palette(names.len());
@@ -70,7 +69,7 @@ fn coloured(embedding: &Embedding, column: &Column, radius: f64, n_obs: usize) -
             (order, colours, (scale.map_or(Vec::new(), |scale| bar(&scale)), 80.0))
         }
     };
-    let points = points(embedding, &order, colours, radius);
+    let points = points(embedding, &order, colours);
     panel(&column.name, embedding, n_obs, points, legend)
 }
 
@@ -92,7 +91,7 @@ fn panel(
         size: (SIDE, SIDE),
         beyond: (width + 20.0, 0.0),
         title: title.into(),
-        y_label: format!("{up}, {cells}"),
+        y_label: format!("{up} of {}, {cells}", style::words(&embedding.name)),
         x_label: across.into(),
         layout: axes(embedding),
         plots: vec![points.into()],
@@ -106,24 +105,15 @@ fn axes(embedding: &Embedding) -> Layout {
     style::layout(style::with_room(x, 0.04), style::with_room(y, 0.04)).with_show_grid(false)
 }
 
-/// Points of their own colours, one upon the other in this order.
-fn points(
-    embedding: &Embedding,
-    order: &[usize],
-    colours: Vec<String>,
-    radius: f64,
-) -> ScatterPlot {
+/// Points of their own colours, one upon the other in this order; many are small.
+fn points(embedding: &Embedding, order: &[usize], colours: Vec<String>) -> ScatterPlot {
     let places = order.iter().map(|&cell| embedding.points[cell]);
+    let radius = (110.0 / (order.len().max(1) as f64).sqrt()).clamp(0.9, 4.0);
     ScatterPlot::new()
         .with_data(places)
         .with_colors(colours)
         .with_size(radius)
         .with_marker_opacity(0.8)
-}
-
-/// Many cells are small.
-fn radius(n_cells: usize) -> f64 {
-    (110.0 / (n_cells.max(1) as f64).sqrt()).clamp(0.9, 4.0)
 }
 
 /// All cells, neighbours in the data set far apart, so that no group hides the others.

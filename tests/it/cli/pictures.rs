@@ -137,7 +137,9 @@ fn a_map_shows_each_cell_and_each_group() {
     let svg = Svg::read(&place.at("l.svg"));
     assert_eq!(svg.count(is_point), 2 * 200);
     assert_eq!(svg.count(is_legend), 3); // two categories that occur, and what is missing
-    for text in ["name", "z & <b>", "$x$", "(missing)", "UMAP 1", "UMAP 2, 200 cells"] {
+    for text in
+        ["name", "z & <b>", "$x$", "(missing)", "UMAP 1", "UMAP 2 of the latent space, 200 cells"]
+    {
         svg.says(text);
     }
     // The ends of the scale of numbers.
@@ -155,11 +157,33 @@ fn colours_are_those_of_the_set_up_and_many_cells_are_sampled() {
     place.scvi("plot m latent --max-cells 50 --out l.svg").says(said);
     let svg = Svg::read(&place.at("l.svg"));
     assert_eq!((svg.count(is_point), svg.count(is_legend)), (50, 2));
-    for text in ["batch", "batch_0", "batch_1", "UMAP 2, 50 of 200 cells"] {
+    for text in ["batch", "batch_0", "batch_1", "UMAP 2 of the latent space, 50 of 200 cells"] {
         svg.says(text);
     }
     place.scvi("plot m latent --max-cells 50 --out again.svg -q").says("");
     assert_eq!(svg.0, Svg::read(&place.at("again.svg")).0);
+}
+
+#[test]
+fn other_spaces_stand_beside_the_latent_space() {
+    let place = Place::with_model();
+    place.change("b.h5ad", |adata| {
+        let n = adata.n_obs();
+        let flat: Vec<f64> = (0..2 * n).map(|i| (i * i % 97) as f64).collect();
+        adata.set(Slot::Obsm, "X_flat", Element::matrix(n, 2, flat).unwrap()).unwrap();
+        adata.set(Slot::Obsm, "X_nan", Element::matrix(n, 1, vec![f32::NAN; n]).unwrap()).unwrap();
+    });
+    let words = "plot m latent --adata b.h5ad --color batch,cell_type --beside X_flat --out b.svg";
+    place.scvi(words).says("wrote b.svg\n");
+    let svg = Svg::read(&place.at("b.svg"));
+    assert_eq!(svg.count(is_point), 4 * 200);
+    svg.says("dimension 2 of X_flat, 200 cells");
+    svg.says("UMAP 2 of the latent space, 200 cells");
+    let words = "plot m latent --adata b.h5ad --out c.svg --beside";
+    place
+        .scvi(&format!("{words} X_nan"))
+        .fails(1, "X_nan: 200 cells cannot be laid out on a map: not all values are finite");
+    place.scvi(&format!("{words} X_pca")).fails(1, "obsm has no `X_pca`; present: X_flat, X_nan");
 }
 
 #[test]
