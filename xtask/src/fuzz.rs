@@ -41,9 +41,11 @@ const FLAGS: [&str; 7] = [
     "-Ccodegen-units=1",
     "--cfg=fuzzing",
 ];
-/// Memory that a target may address, in kilobytes; libtorch alone takes a third. HDF5 asks for up to
-/// 4 GB where a damaged reference says so, and gets an error.
-const ADDRESSABLE: usize = 3 << 19;
+/// Memory that a target may fill, in megabytes: libtorch takes 200, reading one file 256 and more.
+const FILLED: usize = 1000;
+/// Memory that a target may address, in kilobytes: so much that whoever asks for more than he may
+/// fill gets it, and is seen to fill it.
+const ADDRESSABLE: usize = 8 << 20;
 
 /// Builds the targets and runs each for its share of the time.
 ///
@@ -76,7 +78,8 @@ fn fuzz(workspace: &Workspace, folder: &Path, target: &str, bound: &[String]) ->
     command
         .args(["-c", &format!("ulimit -v {ADDRESSABLE}; exec \"$0\" \"$@\"")])
         .arg(workspace.target.join("debug").join(target))
-        .args(["-verbosity=0", "-print_final_stats=1", "-timeout=20", "-rss_limit_mb=0"])
+        .args(["-verbosity=0", "-print_final_stats=1", "-timeout=20"])
+        .arg(format!("-rss_limit_mb={FILLED}"))
         .args(bound)
         .arg(format!("-artifact_prefix={}", failed.display()))
         .arg(&corpus)

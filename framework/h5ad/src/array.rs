@@ -9,7 +9,7 @@ use scvi_framework::anndata::{Dense, Element, Number, Scalar, Strings, Values};
 
 use crate::{
     error::{Error, Result},
-    ffi, heap,
+    ffi,
     node::{At, descriptor, unreadable},
 };
 
@@ -17,6 +17,8 @@ use crate::{
 const LARGE: usize = 32 << 20;
 /// More than any compressor reaches on real data.
 const MAX_RATIO: usize = 1 << 14;
+/// Bytes that HDF5 takes to note which part of a chunk is asked for.
+const NOTE: usize = 3 << 10;
 
 /// All numbers in C order; `None` when they are no numbers.
 pub fn numbers(container: &Container, at: &At) -> Result<Option<Values>> {
@@ -46,8 +48,7 @@ pub fn strings(container: &Container, at: &At) -> Result<Option<Strings>> {
     let failed = |e| unreadable(container, at, e);
     let (offsets, bytes) = match kind {
         Td::VarLenAscii | Td::VarLenUnicode => {
-            claim(container, at, size_of::<usize>())?;
-            claim_strings(container, &kind, at)?;
+            claim_strings(container, None, at)?;
             ffi::strings(container, &datatype).map_err(failed)?
         }
         Td::FixedAscii(size) | Td::FixedUnicode(size) => {
@@ -101,23 +102,35 @@ pub fn claim(container: &Container, at: &At, size: usize) -> Result<()> {
     }
 }
 
-/// Refuses strings that are longer than the file.
-pub fn claim_strings(container: &Container, kind: &Td, at: &At) -> Result<()> {
-    match heap::absurd_length(container, kind, &at.path()) {
-        Some(length) => Err(at.damaged(format!("a string of {length} bytes is beyond the file"))),
-        None => Ok(()),
+/// The same for strings, in field `field` of structures when there is one: none is longer than the
+/// file, and all together, many of which may be one string, are not more than it can mean.
+pub fn claim_strings(container: &Container, field: Option<&str>, at: &At) -> Result<()> {
+    claim(container, at, size_of::<usize>())?;
+    let lengths = ffi::lengths(container, field).map_err(|e| unreadable(container, at, e))?;
+    let longest = lengths.iter().max().copied().unwrap_or(0);
+    if u64::from(longest) > at.file_size() {
+        return Err(at.damaged(format!("a string of {longest} bytes is beyond the file")));
+    }
+    let total = lengths.iter().map(|&length| length as usize).sum();
+    match at.charge(total) {
+        true => Ok(()),
+        false => Err(at.invalid("strings that fit the file", format!("{total} bytes of them"))),
     }
 }
 
 /// The bytes that all values take; refused when they, or those of a chunk, which HDF5 holds in
-/// memory, cannot be meant.
+/// memory, or its notes of all chunks cannot be meant.
 pub fn plausible(container: &Container, at: &At, size: usize) -> Result<usize> {
     let bytes = |axes: &[usize]| axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis));
     let stored = container.storage_size() as usize;
     let fits = |n: &usize| *n < LARGE || n / MAX_RATIO <= stored;
+    let shape = container.shape();
     let chunk = container.as_dataset().ok().and_then(|dataset| dataset.chunk());
-    match (bytes(&container.shape()).filter(fits), bytes(&chunk.unwrap_or_default()).filter(fits)) {
-        (Some(n), Some(_)) => Ok(n),
+    let chunk = chunk.unwrap_or_else(|| shape.clone());
+    let along = shape.iter().zip(&chunk).map(|(&axis, &step)| axis.div_ceil(step.max(1)));
+    let notes = along.fold(NOTE, usize::saturating_mul);
+    match (bytes(&shape).filter(fits), bytes(&chunk).filter(fits)) {
+        (Some(n), Some(_)) if at.charge(notes) => Ok(n),
         _ => Err(too_large(container, at, size)),
     }
 }

@@ -4,11 +4,8 @@
 
 use std::{
     fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
-    path::Path,
+    io::{self, Read},
 };
-
-use hdf5::{Container, types::TypeDescriptor as Td};
 
 use crate::open;
 
@@ -23,9 +20,6 @@ const NAMES: &[u8] = b"HEAP\0";
 const END: usize = 1;
 /// The least that a free place takes: where the next one is, and its length.
 const FREE: usize = 16;
-/// A string in a dataset: its length, the address of a heap, its number in there.
-const REFERENCE: usize = 4 + 8 + 4;
-
 /// What is wrong with the places where strings are kept, if anything.
 pub fn damaged(file: &mut File) -> io::Result<Option<String>> {
     if file.metadata()?.len() > MAX_SIZE {
@@ -81,47 +75,6 @@ fn has_usual_sizes(bytes: &[u8]) -> bool {
         _ => start + 9,
     };
     bytes.get(at..at + 2).is_none_or(|sizes| sizes == [8, 8])
-}
-
-/// The length of a string that is longer than the file, if there is one among those that values of
-/// this kind in `container` refer to: HDF5 asks for so much memory before it looks for the string.
-/// Seen are datasets in one piece, as Python writes them.
-pub fn absurd_length(container: &Container, kind: &Td, path: &Path) -> Option<u32> {
-    let (record, places) = references(kind);
-    let n = container.size();
-    let is_packed = container.storage_size() == record.checked_mul(n)? as u64;
-    let start = container.as_dataset().ok()?.offset()?;
-    let mut file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(start)).ok()?;
-    let (mut records, mut bytes) = (BufReader::new(file), vec![0; record]);
-    for _ in 0..if is_packed { n } else { 0 } {
-        records.read_exact(&mut bytes).ok()?;
-        for &place in &places {
-            let claimed = u32::from_le_bytes(bytes.get(place..place + 4)?.try_into().ok()?);
-            if u64::from(claimed) > length {
-                return Some(claimed);
-            }
-        }
-    }
-    None
-}
-
-/// How long a value is in the file, and where in it are references to strings. In memory, of which
-/// `kind` speaks, a reference is a pointer; in the file it is longer, and what follows stands later.
-fn references(kind: &Td) -> (usize, Vec<usize>) {
-    let is_reference = |kind: &Td| matches!(kind, Td::VarLenAscii | Td::VarLenUnicode);
-    let Td::Compound(compound) = kind else { return (REFERENCE, vec![0]) };
-    let mut strings: Vec<usize> = compound
-        .fields
-        .iter()
-        .filter(|field| is_reference(&field.ty))
-        .map(|field| field.offset)
-        .collect();
-    strings.sort_unstable();
-    let longer = REFERENCE - size_of::<usize>();
-    let record = compound.size + longer * strings.len();
-    (record, strings.iter().enumerate().map(|(i, offset)| offset + longer * i).collect())
 }
 
 /// The whole heap that `bytes` begin with; `None` when it does not fit there, which HDF5 notices.

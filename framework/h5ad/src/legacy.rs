@@ -54,7 +54,6 @@ pub fn fields(node: &Node) -> Result<Mapping> {
     let kind = descriptor(dataset, &node.at)?.ok_or_else(other)?;
     let (Td::Compound(compound), &[n]) = (&kind, &dataset.shape()[..]) else { return Err(other()) };
     array::claim(dataset, &node.at, compound.size)?;
-    array::claim_strings(dataset, &kind, &node.at)?;
     let fields = compound.fields.iter().map(|f| {
         if std::str::from_utf8(f.name.as_bytes()).is_err() {
             return Err(node.at.invalid("UTF-8 names of fields", "others")); // HDF5 does not check
@@ -106,6 +105,7 @@ fn field(dataset: &Dataset, name: &str, kind: &Td, n: usize, at: &At) -> Result<
     };
     match kind {
         Td::VarLenAscii | Td::VarLenUnicode => {
+            array::claim_strings(dataset, Some(name), at)?;
             text(ffi::strings(dataset, &memory(kind)?).map_err(failed)?, vec![n])
         }
         Td::FixedAscii(size) | Td::FixedUnicode(size) => {

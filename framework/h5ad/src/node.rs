@@ -37,6 +37,8 @@ const BUDGET_PER_BYTE: u64 = 1 << 10;
 #[derive(Debug)]
 struct Reading {
     path: PathBuf,
+    /// Bytes.
+    size: u64,
     n_objects: AtomicUsize,
     /// Bytes that may still be asked for.
     budget: AtomicU64,
@@ -53,9 +55,9 @@ pub struct At {
 impl At {
     /// The root of the file at `path`.
     pub fn root(path: &Path) -> Self {
-        let length = std::fs::metadata(path).map_or(0, |file| file.len());
-        let budget = length.saturating_mul(BUDGET_PER_BYTE).saturating_add(SMALLEST_BUDGET);
-        let file = Reading { path: path.into(), n_objects: 0.into(), budget: budget.into() };
+        let size = std::fs::metadata(path).map_or(0, |file| file.len());
+        let budget = size.saturating_mul(BUDGET_PER_BYTE).saturating_add(SMALLEST_BUDGET);
+        let file = Reading { path: path.into(), size, n_objects: 0.into(), budget: budget.into() };
         Self { file: Arc::new(file), element: String::new() }
     }
 
@@ -69,6 +71,11 @@ impl At {
     /// The file.
     pub fn path(&self) -> PathBuf {
         self.file.path.clone()
+    }
+
+    /// Bytes in the file.
+    pub fn file_size(&self) -> u64 {
+        self.file.size
     }
 
     /// The place called `name` in this place.

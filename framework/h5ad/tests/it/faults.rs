@@ -1,11 +1,15 @@
 //! Files that are not what they should be: an error that says so, or the data; never a crash.
 
 use std::{
-    fs,
+    fs, iter,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use hdf5::{
+    plist::file_access::LibraryVersion::{Earliest, V110},
+    types::VarLenUnicode,
+};
 use scvi_framework::anndata::{AnnData, DataFrame, Element, Slot, Sparse, SparseFormat};
 use scvi_h5ad::{Backing, Compression, Error, ReadOptions, WriteOptions, read, write};
 
@@ -244,7 +248,8 @@ fn a_full_disk_leaves_the_old_file_and_nothing_else() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// HDF5 itself asks for as much memory as the reference claims.
+/// HDF5 itself asks for as much memory as a reference claims, wherever it stands: here in an array,
+/// in an attribute, in a chunk.
 #[test]
 fn an_absurd_length_of_a_string_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -252,13 +257,78 @@ fn an_absurd_length_of_a_string_is_named() {
     let index = hdf5::File::open(&path).unwrap().dataset("obs/_index").unwrap();
     let start = index.offset().unwrap() as usize;
     drop(index);
-    let mut bytes = fs::read(&path).unwrap();
+    let sound = fs::read(&path).unwrap();
+    let mut bytes = sound.clone();
     bytes[start..start + 4].copy_from_slice(&0x7fff_ffff_u32.to_le_bytes());
     fs::write(&path, &bytes).unwrap();
     check(&path, "`obs/_index` cannot be read (a string of 2147483647 bytes is beyond the file)");
     bytes[start + 4..start + 12].fill(0xee); // and the heap is nowhere
     fs::write(&path, &bytes).unwrap();
     check(&path, "`obs/_index` cannot be read (a string of 2147483647 bytes is beyond the file)");
+
+    let mut options = hdf5::File::with_options();
+    let without_checksums = options.with_fapl(|p| p.libver_bounds(Earliest, V110));
+    let file = without_checksums.create(&path).unwrap();
+    let attribute = file.new_attr::<VarLenUnicode>().create("encoding-type").unwrap();
+    attribute.write_scalar(&"anndata".parse::<VarLenUnicode>().unwrap()).unwrap();
+    drop(attribute);
+    file.close().unwrap();
+    fs::write(&path, lengthened(&fs::read(&path).unwrap(), "anndata")).unwrap();
+    check(
+        &path,
+        "`@encoding-type` cannot be read (a string of 4026531840 bytes is beyond the file)",
+    );
+
+    let notes: [VarLenUnicode; 2] =
+        ["a note of no special length", "and another"].map(|n| n.parse().unwrap());
+    fs::write(&path, &sound).unwrap();
+    let file = hdf5::File::open_rw(&path).unwrap();
+    let chunked = file.new_dataset::<VarLenUnicode>().chunk(2).shape(2).create("uns/notes");
+    chunked.unwrap().write(&notes).unwrap();
+    file.close().unwrap();
+    fs::write(&path, lengthened(&fs::read(&path).unwrap(), &notes[0])).unwrap();
+    check(&path, "`uns/notes` cannot be read (a string of 4026531840 bytes is beyond the file)");
+}
+
+/// The file with 0xf0000000 for the length in all references to `text`: a length, the address of a
+/// heap, the number in there.
+fn lengthened(file: &[u8], text: &str) -> Vec<u8> {
+    let mut bytes = file.to_vec();
+    let length = (text.len() as u32).to_le_bytes();
+    let mut n_found = 0;
+    for heap in memchr::memmem::find_iter(file, b"GCOL\x01") {
+        let reference = [&length[..], &(heap as u64).to_le_bytes()].concat();
+        for at in memchr::memmem::find_iter(file, &reference) {
+            bytes[at..at + 4].copy_from_slice(&0xf000_0000_u32.to_le_bytes());
+            n_found += 1;
+        }
+    }
+    assert!(n_found > 0);
+    bytes
+}
+
+/// One string to which many refer is as much memory as they are.
+#[test]
+fn many_references_to_one_string_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "again.h5ad", Compression::None);
+    let file = hdf5::File::open_rw(&path).unwrap();
+    let long: VarLenUnicode = "x".repeat(1 << 16).parse().unwrap();
+    let words: Vec<VarLenUnicode> =
+        iter::once(long).chain((0..1 << 15).map(|_| String::new().parse().unwrap())).collect();
+    let dataset =
+        file.new_dataset::<VarLenUnicode>().shape(words.len()).create("uns/words").unwrap();
+    dataset.write(&words).unwrap();
+    let start = dataset.offset().unwrap() as usize;
+    drop(dataset);
+    file.close().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let first = bytes[start..start + 16].to_vec();
+    bytes[start..start + 16 * words.len()]
+        .chunks_exact_mut(16)
+        .for_each(|w| w.copy_from_slice(&first));
+    fs::write(&path, bytes).unwrap();
+    check(&path, "`uns/words`: expected strings that fit the file, found 2147549184 bytes of them");
 }
 
 /// Arrays that are never written take no space in a file, however large; many of them are refused.
@@ -279,4 +349,10 @@ fn more_than_the_file_can_mean_is_refused() {
     wide.create("obsm/X_wide").unwrap();
     file.close().unwrap();
     check(&path, "`obsm/X_wide`: expected an array that fits the file and the memory, found shape");
+    let path = written(folder.path(), "chunks.h5ad", Compression::None);
+    let file = hdf5::File::open_rw(&path).unwrap();
+    let dust = file.new_dataset::<u8>().chunk((3, 1)).shape((3, 1_usize << 18));
+    dust.create("obsm/X_dust").unwrap();
+    file.close().unwrap();
+    check(&path, "`obsm/X_dust`: expected an array that fits the file and the memory, found shape");
 }

@@ -1,11 +1,14 @@
 //! The calls for which the `hdf5` crate has no safe form: reading in a memory type known only at
-//! run time (columns of structured arrays, strings of any fixed length) and adding a filter.
+//! run time (columns of structured arrays, strings of any fixed length), looking at the lengths of
+//! strings before they are read, and adding a filter.
 #![allow(unsafe_code, reason = "HDF5 offers these through pointers only")]
 
+mod lengths;
+mod zstd;
+
 use std::{
-    ffi::{CStr, c_char, c_uint, c_void},
-    ptr, slice,
-    sync::Once,
+    ffi::{CStr, c_char, c_void},
+    ptr,
 };
 
 use hdf5::{
@@ -14,15 +17,10 @@ use hdf5::{
     types::{TypeDescriptor, TypeDescriptor as Td},
 };
 use hdf5_sys::{
-    h5::{H5allocate_memory, H5free_memory},
-    h5a::H5Aread,
-    h5d::H5Dread,
-    h5i::H5I_type_t,
-    h5p::H5P_DEFAULT,
-    h5s::H5S_ALL,
-    h5t::H5Treclaim,
-    h5z::{H5Z_CLASS_T_VERS, H5Z_FLAG_REVERSE, H5Z_class2_t, H5Zregister},
+    h5a::H5Aread, h5d::H5Dread, h5i::H5I_type_t, h5p::H5P_DEFAULT, h5s::H5S_ALL, h5t::H5Treclaim,
 };
+
+pub use self::{lengths::lengths, zstd::register_zstd};
 
 /// All values as bytes in memory type `memory`, which must be of fixed size.
 pub fn bytes(container: &Container, memory: &Datatype) -> Result<Vec<u8>> {
@@ -74,31 +72,6 @@ pub fn strings(container: &Container, memory: &Datatype) -> Result<(Vec<u64>, Ve
     }
 }
 
-/// Makes data readable that hdf5plugin compressed with zstd.
-pub fn register_zstd() {
-    static ONCE: Once = Once::new();
-    let class = &H5Z_class2_t {
-        version: H5Z_CLASS_T_VERS as _,
-        id: ZSTD,
-        encoder_present: 0,
-        decoder_present: 1,
-        name: c"zstd".as_ptr(),
-        can_apply: None,
-        set_local: None,
-        filter: Some(unzstd),
-    };
-    // SAFETY: HDF5 copies the description; the function in it lives for ever. A refusal shows
-    // later, as a filter that is not available.
-    ONCE.call_once(|| {
-        sync(|| unsafe { H5Zregister(ptr::from_ref(class).cast()) });
-    });
-}
-
-/// The number under which zstd is known to HDF5.
-const ZSTD: i32 = 32015;
-/// Binary logarithm of a ratio that zstd does not reach on a chunk.
-const MAX_ZSTD_RATIO: u32 = 16;
-
 unsafe fn read_into(container: &Container, memory: &Datatype, buffer: *mut c_void) -> Result<()> {
     let (id, memory) = (container.id(), memory.id());
     let is_attribute = container.id_type() == H5I_type_t::H5I_ATTR;
@@ -120,41 +93,5 @@ fn is_plain(descriptor: &TypeDescriptor) -> bool {
         Td::FixedArray(inner, _) => is_plain(inner),
         Td::Compound(c) => c.fields.iter().all(|f| is_plain(&f.ty)),
         _ => false,
-    }
-}
-
-unsafe extern "C" fn unzstd(
-    flags: c_uint,
-    _: usize,
-    _: *const c_uint,
-    n_bytes: usize,
-    buffer_size: *mut usize,
-    buffer: *mut *mut c_void,
-) -> usize {
-    if flags & H5Z_FLAG_REVERSE == 0 {
-        return 0;
-    }
-    // SAFETY: HDF5 hands over `n_bytes` readable bytes that were made by its allocator and takes
-    // back what replaces them; on failure nothing is changed.
-    unsafe {
-        let packed = slice::from_raw_parts((*buffer).cast::<u8>(), n_bytes);
-        let Ok(Some(size)) = zstd_safe::get_frame_content_size(packed) else { return 0 };
-        if size >> MAX_ZSTD_RATIO > packed.len() as u64 {
-            return 0; // nobody means that, and it would be allocated
-        }
-        let size = size as usize;
-        let unpacked = H5allocate_memory(size, 1);
-        if unpacked.is_null() {
-            return 0;
-        }
-        let target = slice::from_raw_parts_mut(unpacked.cast::<u8>(), size);
-        if zstd_safe::decompress(target, packed) != Ok(size) {
-            H5free_memory(unpacked);
-            return 0;
-        }
-        H5free_memory(*buffer);
-        *buffer = unpacked;
-        *buffer_size = size;
-        size
     }
 }
