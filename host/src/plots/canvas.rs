@@ -166,19 +166,24 @@ impl Picture {
         let mut scene = Scene::new(0.0, 0.0);
         scene.font_family = Some(style::FONT.into());
         scene.text_color = Some(style::INK.into());
+        let mut widths = vec![0.0f64; self.columns];
+        for (i, panel) in self.panels.iter().enumerate() {
+            let width = &mut widths[i % self.columns];
+            *width = width.max(panel.outer().0);
+        }
         let (mut x, mut y, mut tallest) = (EDGE, EDGE, 0.0f64);
         for (i, panel) in self.panels.into_iter().enumerate() {
             if i > 0 && i % self.columns == 0 {
                 (x, y, tallest) = (EDGE, y + tallest + EDGE, 0.0);
             }
-            let (width, height) = panel.outer();
+            let (_, height) = panel.outer();
             let drawn = panel.draw();
             scene.defs.extend(drawn.defs);
             let transform = Some(format!("translate({x},{y})"));
             scene.add(Primitive::GroupStart { transform, title: None, extra_attrs: None });
             scene.elements.extend(drawn.elements);
             scene.add(Primitive::GroupEnd);
-            x += width;
+            x += widths[i % self.columns];
             tallest = tallest.max(height);
             scene.width = scene.width.max(x + EDGE);
             scene.height = scene.height.max(y + tallest + EDGE);
