@@ -208,16 +208,46 @@ fn groups_may_be_all_or_rows() {
 
     let n_obs = reference.adata.n_obs();
     let rows = reference.ask(&few(DifferentialExpressionParams {
-        idx1: Some((0..50).collect()),
-        idx2: Some((50..n_obs).collect()),
+        idx1: Some((0..50).collect::<Vec<_>>().into()),
+        idx2: Some((50..n_obs).collect::<Vec<_>>().into()),
         ..Default::default()
     }));
     let rest = reference.ask(&few(DifferentialExpressionParams {
-        idx1: Some((0..50).collect()),
+        idx1: Some((0..50).collect::<Vec<_>>().into()),
         ..Default::default()
     }));
     assert_eq!(rows, rest); // the other rows are the default, and a seed fixes the rest
     assert!(!rows[0].columns.contains_key("comparison"));
+
+    let mask: Vec<bool> = (0..n_obs).map(|i| i < 50).collect();
+    let masked = DifferentialExpressionParams { idx1: Some(mask.into()), ..Default::default() };
+    assert_eq!(reference.ask(&few(masked)), rows);
+}
+
+#[test]
+fn cells_may_be_told_by_queries() {
+    let Some(mut reference) = Reference::open() else { return };
+    let few = |params| DifferentialExpressionParams { n_samples_overall: 500, ..params };
+    let label = reference.label.clone();
+    let asked = DifferentialExpressionParams {
+        idx1: Some(format!("`{label}` == 'ct1' and batch in ['b0', 'b1']").as_str().into()),
+        idx2: Some(format!("`{label}` == 'ct2'").as_str().into()),
+        ..Default::default()
+    };
+    let queried = reference.ask(&few(asked.clone())).remove(0);
+    let mut named = reference.ask(&few(reference.between("ct1", Some("ct2")))).remove(0);
+    for column in ["comparison", "group1", "group2"] {
+        named.columns.shift_remove(column);
+    }
+    assert_eq!(queried, named); // the same cells and seed
+    let wrong = DifferentialExpressionParams { idx2: Some("batches == 'b0'".into()), ..asked };
+    assert_eq!(
+        reference.refused(&wrong),
+        format!(
+            "argument `idx2`: expected a column of obs (did you mean `batch`? present: {label}, \
+             batch, _scvi_batch, _scvi_labels), found `batches` at character 1 of `batches == 'b0'`"
+        )
+    );
 }
 
 #[test]
@@ -256,11 +286,14 @@ fn what_is_not_there_is_named() {
             && message.ends_with("found ct99"),
         "{message}"
     );
-    let empty = DifferentialExpressionParams { idx1: Some(vec![]), ..Default::default() };
+    let empty = DifferentialExpressionParams {
+        idx1: Some(Vec::<usize>::new().into()),
+        ..Default::default()
+    };
     assert_eq!(reference.refused(&empty), "argument `idx1`: expected at least one row, found none");
     let twice = DifferentialExpressionParams {
-        idx1: Some(vec![1, 2]),
-        idx2: Some(vec![2]),
+        idx1: Some(vec![1, 2].into()),
+        idx2: Some(vec![2].into()),
         ..Default::default()
     };
     assert_eq!(

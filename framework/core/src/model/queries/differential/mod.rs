@@ -30,6 +30,7 @@ use crate::{
     error::{Error, Result, list},
     model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     params::Params as _,
+    selection::Selection,
 };
 
 crate::choices! {
@@ -73,10 +74,10 @@ pub struct DifferentialExpressionParams {
     pub group1: Vec<String>,
     /// Group to compare with; all other cells when not given.
     pub group2: Option<String>,
-    /// Rows of the first group, in place of `group1`.
-    pub idx1: Option<Vec<usize>>,
-    /// Rows of the second group; all rows not in `idx1` when not given.
-    pub idx2: Option<Vec<usize>>,
+    /// Cells of the first group, in place of `group1`.
+    pub idx1: Option<Selection>,
+    /// Cells of the second group; all not in `idx1` when not given.
+    pub idx2: Option<Selection>,
     /// What is asked of a gene.
     pub mode: DeMode,
     /// Log2 fold changes within ± this are no change; `auto` estimates it.
