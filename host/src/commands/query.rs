@@ -28,6 +28,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
         let known = description.methods.iter().map(|m| kebab(&m.name)).collect();
         return Err(Error::unknown_method(&description.name, &plan.method, known));
     };
+    plan.output.check(method)?;
     for note in &saved.meta.notes {
         ui.say(format!("note: {note}"));
     }

@@ -132,6 +132,7 @@ where
             model.differential_expression(adata, &params, sink, observer)
         },
     )
+    .with_tables()
 }
 
 impl<M: BaseModelClass> Model<M>
