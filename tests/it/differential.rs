@@ -9,7 +9,7 @@ use scvi_framework::{
     anndata::{AnnData, DataFrame, Element},
     model::{
         Model, OutputSpec, Settings, Silent, Sink,
-        queries::{DeMode, Delta, DifferentialExpressionParams},
+        queries::{DeMode, Delta, DifferentialExpressionParams, ImportanceParams, Weights},
     },
     saved::scvi_tools,
 };
@@ -123,6 +123,16 @@ fn pearson((a, b): &(Vec<f64>, Vec<f64>)) -> f64 {
         sums[2] += y * y;
     }
     sums[0] / (sums[1] * sums[2]).sqrt()
+}
+
+/// The numbers in a column, in the order of the genes' names.
+fn by_gene(table: &DataFrame, column: &str) -> Vec<f64> {
+    let Element::Dense(d) = table.column("table", column).unwrap() else { panic!("no numbers") };
+    let mut named: Vec<(String, f64)> = (0..table.n_rows())
+        .map(|row| (table.names().unwrap().get(row).into(), d.values.get_f64(row)))
+        .collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    named.into_iter().map(|(_, value)| value).collect()
 }
 
 fn ranks(values: &[f64]) -> Vec<f64> {
@@ -265,15 +275,32 @@ fn batches_can_be_corrected_for() {
     };
     let other = &reference.ask(&one)[0];
     assert_eq!(table.n_rows(), other.n_rows());
-    let means = |table: &DataFrame| {
-        let Element::Dense(d) = table.column("table", "lfc_mean").unwrap() else { panic!() };
-        let mut named: Vec<(String, f64)> = (0..table.n_rows())
-            .map(|row| (table.names().unwrap().get(row).into(), d.values.get_f64(row)))
-            .collect();
-        named.sort_by(|a, b| a.0.cmp(&b.0));
-        named.into_iter().map(|(_, mean)| mean).collect::<Vec<f64>>()
+    let means = (by_gene(table, "lfc_mean"), by_gene(other, "lfc_mean"));
+    assert!(pearson(&means) > 0.9); // the halves are random
+}
+
+/// By importance other samples are drawn, of the same two groups.
+#[test]
+fn samples_can_be_weighted_by_importance() {
+    let Some(mut reference) = Reference::open() else { return };
+    let asked = reference.between("ct1", Some("ct2"));
+    let uniform = &reference.ask(&asked)[0];
+    let importance = ImportanceParams {
+        weights: Weights::Importance,
+        truncation: true,
+        max_cells: 40,
+        n_mc_samples: 20,
+        n_mc_samples_per_pass: 20,
     };
-    assert!(pearson(&(means(table), means(other))) > 0.9); // the halves are random
+    let asked = DifferentialExpressionParams {
+        importance,
+        batch_correction: true,
+        n_samples_overall: 1000,
+        ..asked
+    };
+    let weighted = &reference.ask(&asked)[0];
+    let r = pearson(&(by_gene(uniform, "lfc_mean"), by_gene(weighted, "lfc_mean")));
+    assert!((0.9..0.9999).contains(&r), "{r}");
 }
 
 #[test]

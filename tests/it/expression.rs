@@ -12,9 +12,9 @@ use scvi_framework::{
     model::{
         Model, OutputSpec, Settings, Silent, Sink,
         queries::{
-            CorrelationType, ElboParams, FeatureCorrelationParams, LibrarySize, LibrarySizeParams,
-            LikelihoodParams, MarginalLlParams, NormalizedExpressionParams,
-            PosteriorPredictiveParams,
+            CorrelationType, ElboParams, FeatureCorrelationParams, ImportanceParams, LibrarySize,
+            LibrarySizeParams, LikelihoodParams, MarginalLlParams, NormalizedExpressionParams,
+            PosteriorPredictiveParams, Weights,
         },
     },
     saved::scvi_tools,
@@ -402,5 +402,73 @@ fn unknown_genes_and_batches_are_named() {
     assert_eq!(
         ask(&wrong),
         "argument `transform_batch`: expected batches of the model (b0, b1), found b7"
+    );
+}
+
+/// Frequencies that are drawn by importance fit the counts of the whole group better than those that
+/// are drawn uniformly: measured by the likelihood of all its counts together, as a multinomial.
+#[test]
+fn importance_weights_prefer_samples_that_explain_the_group() {
+    let Some(mut reference) = Reference::open() else { return };
+    let (n_samples, n_vars) = (1000, reference.adata.n_vars());
+    let mut fit = |weights: Weights, truncation: bool| -> f64 {
+        let importance = ImportanceParams {
+            weights,
+            truncation,
+            max_cells: 60,
+            n_mc_samples: 50,
+            n_mc_samples_per_pass: 25,
+        };
+        let params = NormalizedExpressionParams {
+            indices: Some((0..150).collect()),
+            n_samples_overall: Some(n_samples),
+            importance,
+            ..Default::default()
+        };
+        let Reference { model, adata, .. } = &mut reference;
+        let mut sink = Whole::default();
+        model.get_normalized_expression(adata, &params, &mut sink, &mut Silent).unwrap();
+        let drawn = &sink.0["normalized_expression"];
+        assert_eq!(drawn.len(), n_samples * n_vars);
+        let Element::Sparse(x) = adata.x().unwrap().rows(0..150).unwrap() else { panic!("dense") };
+        let mut counts = vec![0.0; n_vars];
+        for (&gene, &count) in x.indices.to_i64().iter().zip(&x.data.to_f64()) {
+            counts[gene as usize] += count;
+        }
+        let of_sample = |rho: &[f64]| -> f64 {
+            rho.iter().zip(&counts).map(|(rho, n)| n * rho.max(1e-12).ln()).sum()
+        };
+        drawn.chunks_exact(n_vars).map(of_sample).sum::<f64>() / n_samples as f64
+    };
+    let uniform = fit(Weights::Uniform, false);
+    let (importance, truncated) = (fit(Weights::Importance, false), fit(Weights::Importance, true));
+    println!("log likelihood {uniform}, {truncated} truncated, {importance}");
+    assert!(uniform < truncated.min(importance));
+}
+
+#[test]
+fn importance_weights_are_refused_where_there_are_none() {
+    let Some(mut reference) = Reference::open() else { return };
+    let importance = ImportanceParams { weights: Weights::Importance, ..Default::default() };
+    let mut ask = |params: NormalizedExpressionParams| {
+        let params = NormalizedExpressionParams { importance: importance.clone(), ..params };
+        let Reference { model, adata, .. } = &mut reference;
+        let answer =
+            model.get_normalized_expression(adata, &params, &mut Whole::default(), &mut Silent);
+        answer.unwrap_err().to_string()
+    };
+    assert_eq!(
+        ask(NormalizedExpressionParams::default()),
+        "argument `weights`: expected uniform, unless `n_samples_overall` says how many samples are \
+         drawn, found importance"
+    );
+    let batches = vec!["b0".into(), "b1".into()];
+    assert_eq!(
+        ask(NormalizedExpressionParams {
+            transform_batch: batches,
+            n_samples_overall: Some(10),
+            ..Default::default()
+        }),
+        "argument `weights`: expected uniform where several batches are averaged, found importance"
     );
 }

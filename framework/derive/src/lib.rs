@@ -1,7 +1,8 @@
 //! `#[derive(Params)]`: from a struct's fields, docs and `#[param(…)]` to a table of arguments.
 //!
 //! `#[param(default = EXPR, min = NUMBER, max = NUMBER)]`; without `default` a field takes its
-//! type's own default. Field docs become the help text.
+//! type's own default. Field docs become the help text. The arguments of a field with
+//! `#[param(flatten)]`, which are a struct of their own, stand last among the others.
 
 use proc_macro::TokenStream;
 use quote::quote;
@@ -26,6 +27,11 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
         }
     };
     let attrs = fields.iter().map(|f| Attributes::parse(f)).collect::<Result<Vec<_>>>()?;
+    let both = || fields.iter().copied().zip(&attrs);
+    let groups: Vec<_> = both().filter(|(_, a)| a.flatten).map(|(f, _)| &f.ident).collect();
+    let group_types: Vec<_> = both().filter(|(_, a)| a.flatten).map(|(f, _)| &f.ty).collect();
+    let (fields, attrs): (Vec<&Field>, Vec<&Attributes>) =
+        both().filter(|(_, a)| !a.flatten).unzip();
     let name = &input.ident;
     let idents: Vec<_> = fields.iter().map(|f| &f.ident).collect();
     let types: Vec<_> = fields.iter().map(|f| &f.ty).collect();
@@ -42,7 +48,7 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
     Ok(quote! {
         impl ::core::default::Default for #name {
             fn default() -> Self {
-                Self { #(#idents: #defaults),* }
+                Self { #(#idents: #defaults,)* #(#groups: ::core::default::Default::default(),)* }
             }
         }
 
@@ -50,19 +56,21 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
             fn specs() -> ::std::vec::Vec<::scvi_framework::params::ParamSpec> {
                 use ::scvi_framework::params::{ParamSpec, ParamType};
                 let default = Self::default();
-                vec![#(ParamSpec {
+                let own = vec![#(ParamSpec {
                     name: #words.into(),
                     kind: <#types as ParamType>::kind(),
                     default: ParamType::to_value(&default.#idents),
                     min: #mins,
                     max: #maxs,
                     help: #helps.into(),
-                }),*]
+                }),*];
+                [own, #(<#group_types as ::scvi_framework::params::Params>::specs()),*].concat()
             }
 
             fn to_args(&self) -> ::scvi_framework::params::Args {
                 let mut args = ::scvi_framework::params::Args::new();
                 #(args.insert(#words.into(), ::scvi_framework::params::ParamType::to_value(&self.#idents));)*
+                #(args.extend(::scvi_framework::params::Params::to_args(&self.#groups));)*
                 args
             }
 
@@ -72,7 +80,7 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream> {
                         Some(value) => { self.#idents = value; true }
                         None => false,
                     },)*
-                    _ => false,
+                    _ => false #(|| ::scvi_framework::params::Params::set(&mut self.#groups, name, value))*,
                 }
             }
         }
@@ -91,6 +99,7 @@ struct Attributes {
     default: Option<Expr>,
     min: Option<Expr>,
     max: Option<Expr>,
+    flatten: bool,
     help: String,
 }
 
@@ -105,12 +114,16 @@ impl Attributes {
                 continue;
             }
             attr.parse_nested_meta(|meta| {
+                if meta.path.is_ident("flatten") {
+                    found.flatten = true;
+                    return Ok(());
+                }
                 let value = meta.value()?.parse::<Expr>()?;
                 let place = match meta.path.get_ident().map(ToString::to_string).as_deref() {
                     Some("default") => &mut found.default,
                     Some("min") => &mut found.min,
                     Some("max") => &mut found.max,
-                    _ => return Err(meta.error("expected `default`, `min` or `max`")),
+                    _ => return Err(meta.error("expected `default`, `min`, `max` or `flatten`")),
                 };
                 *place = Some(value);
                 Ok(())

@@ -90,6 +90,24 @@ impl Likelihood {
         }
     }
 
+    /// The same distribution at log rate `log_rate` `[.., n_cells, n_vars]`: dispersion and extra
+    /// zeros stay.
+    #[must_use]
+    pub fn at_log_rate(&self, log_rate: Tensor) -> Self {
+        match self {
+            Self::Zinb(px) => {
+                let counts = px.counts().at_log_rate(log_rate);
+                let zi_logits = px.zi_logits().shallow_clone();
+                Self::Zinb(ZeroInflatedNegativeBinomial::new(counts, zi_logits))
+            }
+            Self::Nb(px) => Self::Nb(px.at_log_rate(log_rate)),
+            Self::Poisson(_) => Self::Poisson(Poisson::from_log(log_rate)),
+            Self::Normal(px) => {
+                Self::Normal(Normal::new(log_rate.exp(), px.scale().shallow_clone()))
+            }
+        }
+    }
+
     /// A draw of counts `[.., n_cells, n_vars]`, from libtorch's generator.
     ///
     /// # Errors

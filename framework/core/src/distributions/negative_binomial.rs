@@ -38,6 +38,12 @@ impl NegativeBinomial {
         Self::from_logs(log(mu), log(theta))
     }
 
+    /// The same distribution at log mean `log_mu` `[.., n_cells, n_vars]`.
+    #[must_use]
+    pub fn at_log_rate(&self, log_mu: Tensor) -> Self {
+        Self { log_mu, log_theta: self.log_theta.shallow_clone() }
+    }
+
     /// Mean `[.., n_cells, n_vars]`.
     pub fn mean(&self) -> Tensor {
         self.log_mu.exp()

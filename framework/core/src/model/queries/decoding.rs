@@ -5,7 +5,7 @@ use serde_json::Value;
 use tch::{Kind, Tensor};
 
 use crate::{
-    anndata::AnnData,
+    anndata::{AnnData, Slot},
     data::Batch,
     error::{Error, Result},
     model::{BaseModelClass, BaseModule, HasQz, Model, Observer},
@@ -110,10 +110,30 @@ where
         let found = self.var_names.iter().enumerate().filter(asked);
         Ok(found.map(|(position, _)| position as i64).collect())
     }
+
+    /// Names of genes at these positions.
+    pub(super) fn names_of(&self, genes: &[i64]) -> Vec<String> {
+        genes.iter().map(|&gene| self.var_names[gene as usize].clone()).collect()
+    }
+
+    /// Where values per cell and gene go: a layer when they are about all genes.
+    pub(super) fn place_of_expression(
+        &self,
+        what: &str,
+        n_axes: usize,
+        n_genes: usize,
+    ) -> (Slot, String) {
+        let model = M::NAME.to_lowercase();
+        match (n_axes, n_genes == self.var_names.len()) {
+            (2, true) => (Slot::Layers, format!("{model}_{what}")),
+            (2, false) => (Slot::Obsm, format!("X_{model}_{what}")),
+            _ => (Slot::Uns, format!("{model}_{what}")),
+        }
+    }
 }
 
 /// The minibatch as if all its cells were of the batch with this code.
-fn in_batch(batch: &Batch, code: Option<i64>) -> Result<Batch> {
+pub(super) fn in_batch(batch: &Batch, code: Option<i64>) -> Result<Batch> {
     let Some(code) = code else { return Ok(batch.shallow_clone()) };
     let codes = batch.batch_index()?.f_full_like(code)?;
     Ok(batch.with(REGISTRY_KEYS.batch, codes))

@@ -80,7 +80,7 @@ where
     }
 
     /// Of a minibatch `[n_cells]`, float64.
-    fn marginal_ll(
+    pub(super) fn marginal_ll(
         &self,
         ctx: &Ctx<'_>,
         batch: &Batch,

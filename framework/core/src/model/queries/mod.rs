@@ -6,6 +6,7 @@ mod decoding;
 mod differential;
 mod elbo;
 mod feature_correlation;
+mod importance;
 mod latent;
 mod library_size;
 mod likelihood_parameters;
@@ -22,6 +23,7 @@ pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use feature_correlation::{
     CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,
 };
+pub use importance::{ImportanceParams, Weights};
 pub use latent::{Latent, LatentParams, get_latent_representation};
 pub use library_size::{LibrarySizeParams, get_latent_library_size};
 pub use likelihood_parameters::{LikelihoodParams, get_likelihood_parameters};

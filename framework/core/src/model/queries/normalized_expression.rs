@@ -3,12 +3,15 @@
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tch::Tensor;
 
-use super::decoding::{Decoding, Generative, Inference, mean, select};
+use super::{
+    decoding::{Decoding, Generative, Inference, mean, select},
+    importance::{ImportanceParams, Wanted, Weights},
+};
 use crate::{
     Params,
-    anndata::{AnnData, DType, Element, Slot},
-    error::Result,
-    model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
+    anndata::{AnnData, DType, Element},
+    error::{Error, Result},
+    model::{BaseModelClass, HasLibrary, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     nn::convert,
     params::Params as _,
 };
@@ -35,6 +38,9 @@ pub struct NormalizedExpressionParams {
     /// Average over the draws of a cell, in place of all of them.
     #[param(default = true)]
     pub return_mean: bool,
+    /// How draws in all are weighted.
+    #[param(flatten)]
+    pub importance: ImportanceParams,
 }
 
 crate::number_or! {
@@ -50,7 +56,7 @@ crate::number_or! {
 /// `get_normalized_expression`: expected frequencies, or counts at a library size.
 pub fn get_normalized_expression<M: BaseModelClass>() -> Query<M>
 where
-    Inference<M>: HasQz,
+    Inference<M>: HasQz + HasLibrary,
     Generative<M>: HasPx,
 {
     let about = "Expected expression of each gene in each cell, decoded from the latent variables.";
@@ -66,7 +72,7 @@ where
 
 impl<M: BaseModelClass> Model<M>
 where
-    Inference<M>: HasQz,
+    Inference<M>: HasQz + HasLibrary,
     Generative<M>: HasPx,
 {
     /// Sends expected expression to `sink`, minibatch by minibatch, as `normalized_expression`,
@@ -86,18 +92,23 @@ where
         let batches = self.batch_codes("transform_batch", &params.transform_batch)?;
         let all = adata.n_obs();
         let n_cells = params.indices.as_ref().map_or(all, Vec::len);
+        check_weights(params, n_cells)?;
         let rows = || params.indices.clone().unwrap_or_else(|| (0..all).collect());
+        let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);
+        let weighs = params.importance.weights == Weights::Importance;
         let (indices, draws_per_pass, n_passes) = match params.n_samples_overall {
-            Some(n) if n_cells > 0 => {
-                let (rows, seed) = (rows(), self.settings.seed as u64);
-                let mut rng = StdRng::seed_from_u64(seed);
+            Some(n) if n_cells > 0 && !weighs => {
+                let rows = rows();
                 let drawn = (0..n).map(|_| rows[rng.random_range(0..rows.len())]).collect();
                 (Some(drawn), 1, 1)
             }
             _ if params.return_mean => (params.indices.clone(), params.n_samples, 1),
             _ => (params.indices.clone(), 1, params.n_samples),
         };
-        let n_rows = indices.as_ref().map_or(all, Vec::len);
+        let n_rows = match (weighs, params.n_samples_overall) {
+            (true, Some(n)) => n,
+            _ => indices.as_ref().map_or(all, Vec::len),
+        };
         let mut shape = vec![n_rows, genes.len()];
         if n_passes > 1 {
             shape.insert(0, n_passes);
@@ -110,14 +121,33 @@ where
             columns: Some(self.names_of(&genes)),
         })?;
         let genes = Tensor::from_slice(&genes);
+        let expression = |px: &Generative<M>| match params.library_size {
+            LibrarySize::Fixed(size) => px.px_scale() * size,
+            LibrarySize::Latent => px.px().rate(),
+        };
+        if weighs {
+            let wanted = Wanted {
+                cells: &rows(),
+                batch: batches[0],
+                n_samples: n_rows,
+                batch_size: params.batch_size,
+            };
+            let values = |px: &Generative<M>| select(&expression(px), &genes);
+            let drawn = self.weighted_samples(
+                adata,
+                &wanted,
+                &params.importance,
+                &mut rng,
+                observer,
+                values,
+            )?;
+            return sink.rows(Element::Dense(convert::to_dense(&drawn)?));
+        }
         let how =
             Decoding { indices, batch_size: params.batch_size, n_samples: draws_per_pass, batches };
         for _ in 0..n_passes {
             self.decode(adata, &how, observer, |generated| {
-                let values = mean(generated.iter().map(|px| match params.library_size {
-                    LibrarySize::Fixed(size) => px.px_scale() * size,
-                    LibrarySize::Latent => px.px().rate(),
-                }));
+                let values = mean(generated.iter().map(expression));
                 let values = select(&values, &genes)?;
                 let values = match draws_per_pass {
                     1 => values,
@@ -128,24 +158,18 @@ where
         }
         Ok(())
     }
+}
 
-    /// Names of genes at these positions.
-    pub(super) fn names_of(&self, genes: &[i64]) -> Vec<String> {
-        genes.iter().map(|&gene| self.var_names[gene as usize].clone()).collect()
-    }
-
-    /// Where values per cell and gene go: a layer when they are about all genes.
-    pub(super) fn place_of_expression(
-        &self,
-        what: &str,
-        n_axes: usize,
-        n_genes: usize,
-    ) -> (Slot, String) {
-        let model = M::NAME.to_lowercase();
-        match (n_axes, n_genes == self.var_names.len()) {
-            (2, true) => (Slot::Layers, format!("{model}_{what}")),
-            (2, false) => (Slot::Obsm, format!("X_{model}_{what}")),
-            _ => (Slot::Uns, format!("{model}_{what}")),
-        }
-    }
+/// # Errors
+/// [`Error::Argument`] when importance weights are asked for where there are none.
+fn check_weights(params: &NormalizedExpressionParams, n_cells: usize) -> Result<()> {
+    let expected = match (params.importance.weights, params.n_samples_overall) {
+        (Weights::Uniform, _) => return Ok(()),
+        (_, None) => "uniform, unless `n_samples_overall` says how many samples are drawn",
+        _ if params.transform_batch.len() > 1 => "uniform where several batches are averaged",
+        _ if n_cells == 0 => "uniform where there are no cells",
+        _ => return Ok(()),
+    };
+    let found = params.importance.weights.word().into();
+    Err(Error::Argument { name: "weights".into(), expected: expected.into(), found })
 }

@@ -62,6 +62,13 @@ impl Groups {
         cells.filter(|(_, class)| wanted.contains(class)).map(|(i, _)| i).collect()
     }
 
+    /// How many cells are of each class.
+    pub fn class_sizes(&self) -> Vec<usize> {
+        let mut sizes = vec![0; self.n_classes];
+        self.classes.iter().for_each(|&class| sizes[class as usize] += 1);
+        sizes
+    }
+
     fn by_column(
         column: Encoded,
         what: &str,

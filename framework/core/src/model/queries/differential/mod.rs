@@ -23,12 +23,16 @@ use self::{
     scales::{Pairs, paired},
     table::Columns,
 };
-use super::decoding::{Generative, Inference};
+use super::{
+    ImportanceParams,
+    decoding::{Generative, Inference},
+    importance,
+};
 use crate::{
     Params,
     anndata::{AnnData, Element, Slot},
     error::{Error, Result, list},
-    model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
+    model::{BaseModelClass, HasLibrary, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     params::Params as _,
     selection::Selection,
 };
@@ -115,12 +119,15 @@ pub struct DifferentialExpressionParams {
     pub test_mode: TestMode,
     /// Levels of credible intervals of the fold change to add, e.g. 0.9.
     pub cred_interval_lvls: Vec<f64>,
+    /// How the samples of a group are weighted.
+    #[param(flatten)]
+    pub importance: ImportanceParams,
 }
 
 /// `differential_expression`: a table of genes for each comparison.
 pub fn differential_expression<M: BaseModelClass>() -> Query<M>
 where
-    Inference<M>: HasQz,
+    Inference<M>: HasQz + HasLibrary,
     Generative<M>: HasPx,
 {
     let about = "Genes that differ between groups of cells, with probabilities and fold changes.";
@@ -137,7 +144,7 @@ where
 
 impl<M: BaseModelClass> Model<M>
 where
-    Inference<M>: HasQz,
+    Inference<M>: HasQz + HasLibrary,
     Generative<M>: HasPx,
 {
     /// Sends a table named `differential_expression` to `sink`, comparison by comparison: a row per
@@ -164,9 +171,15 @@ where
         }
         let groups = Groups::of(adata, params)?;
         let batches = self.batches(params)?;
-        let n_batches = batches.each_ref().map(Vec::len);
-        let draws = n_batches.map(|n| n * scales::draws_per_batch(params.n_samples_overall, n));
-        let total = adata.n_obs() + groups.comparisons.len() * (draws[0] + draws[1]);
+        let sizes = groups.class_sizes();
+        let n_visited = |(classes, batches): (&Vec<i64>, &Vec<Option<i64>>)| {
+            let n_cells = classes.iter().map(|&class| sizes[class as usize]).sum();
+            let n_samples = scales::draws_per_batch(params.n_samples_overall, batches.len());
+            batches.len() * importance::n_visited(n_cells, n_samples, &params.importance)
+        };
+        let sides =
+            groups.comparisons.iter().flat_map(|c| [&c.first, &c.second].into_iter().zip(&batches));
+        let total = adata.n_obs() + sides.map(n_visited).sum::<usize>();
         let mut progress = Part::new(observer, total);
         let counts = self.count_statistics(adata, &groups, params.batch_size, &mut progress)?;
         let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);

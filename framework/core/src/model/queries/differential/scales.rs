@@ -6,13 +6,17 @@ use rand::{Rng, rngs::StdRng};
 use tch::{Device, Kind, Tensor};
 
 use super::{
-    super::decoding::{Decoding, Generative, Inference, mean},
+    super::{
+        Weights,
+        decoding::{Decoding, Generative, Inference, mean},
+        importance::Wanted,
+    },
     DifferentialExpressionParams,
 };
 use crate::{
     anndata::AnnData,
     error::Result,
-    model::{BaseModelClass, HasPx, HasQz, Model, Observer},
+    model::{BaseModelClass, HasLibrary, HasPx, HasQz, Model, Observer},
 };
 
 /// Samples of a group, one part for each batch that it was decoded in.
@@ -99,7 +103,7 @@ fn joined(scales: Scales) -> Result<Tensor> {
 
 impl<M: BaseModelClass> Model<M>
 where
-    Inference<M>: HasQz,
+    Inference<M>: HasQz + HasLibrary,
     Generative<M>: HasPx,
 {
     /// Draws cells of a group, and for each a posterior sample, in each of the batches.
@@ -113,8 +117,18 @@ where
         observer: &mut dyn Observer,
     ) -> Result<Scales> {
         let n_samples = draws_per_batch(params.n_samples_overall, batches.len());
+        let frequencies =
+            |px: &Generative<M>| px.px_scale().to_kind(Kind::Float).to_device(Device::Cpu);
         let mut parts = Vec::new();
         for &code in batches {
+            if params.importance.weights == Weights::Importance {
+                let batch_size = params.batch_size;
+                let wanted = Wanted { cells, batch: code, n_samples, batch_size };
+                let (how, value) = (&params.importance, |px: &Generative<M>| Ok(frequencies(px)));
+                let drawn = self.weighted_samples(adata, &wanted, how, rng, observer, value)?;
+                parts.push((code, drawn));
+                continue;
+            }
             let drawn = (0..n_samples).map(|_| cells[rng.random_range(0..cells.len())]).collect();
             let how = Decoding {
                 indices: Some(drawn),
@@ -124,8 +138,7 @@ where
             };
             let mut blocks = Vec::new();
             self.decode(adata, &how, observer, |generated| {
-                let scale = mean(generated.iter().map(HasPx::px_scale));
-                blocks.push(scale.to_kind(Kind::Float).to_device(Device::Cpu));
+                blocks.push(mean(generated.iter().map(frequencies)));
                 Ok(())
             })?;
             parts.push((code, Tensor::f_cat(&blocks, 0)?));
