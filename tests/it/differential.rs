@@ -8,7 +8,7 @@ use std::{
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element},
     model::{
-        Model, OutputSpec, Settings, Silent, Sink,
+        Event, Model, Observer, OutputSpec, Settings, Silent, Sink,
         queries::{DeMode, Delta, DifferentialExpressionParams, ImportanceParams, Weights},
     },
     saved::scvi_tools,
@@ -301,6 +301,40 @@ fn samples_can_be_weighted_by_importance() {
     let weighted = &reference.ask(&asked)[0];
     let r = pearson(&(by_gene(uniform, "lfc_mean"), by_gene(weighted, "lfc_mean")));
     assert!((0.9..0.9999).contains(&r), "{r}");
+}
+
+#[test]
+fn outliers_can_be_left_out() {
+    struct Notes(Vec<String>);
+    impl Observer for Notes {
+        fn hear(&mut self, event: &Event) {
+            if let Event::Note { text } = event {
+                self.0.push(text.clone());
+            }
+        }
+    }
+    let Some(mut reference) = Reference::open() else { return };
+    let mut ask = |params: &DifferentialExpressionParams| {
+        Settings::default().apply();
+        let (mut tables, mut notes) = (Tables::default(), Notes(Vec::new()));
+        let Reference { model, adata, .. } = &mut reference;
+        model.differential_expression(adata, params, &mut tables, &mut notes).unwrap();
+        (tables.0, notes.0)
+    };
+    let few = DifferentialExpressionParams {
+        idx1: Some(vec![0, 1, 2].into()),
+        n_samples_overall: 500,
+        ..Default::default()
+    };
+    let (all, _) = ask(&few);
+    let (without, notes) =
+        ask(&DifferentialExpressionParams { filter_outlier_cells: true, ..few.clone() });
+    let note = "group idx1: the covariance of its 3 cells in the latent space cannot be estimated, \
+                so that none is left out as an outlier";
+    assert_eq!(notes, [note]);
+    assert_ne!(all, without); // of the other cells a tenth is
+    let again = ask(&DifferentialExpressionParams { filter_outlier_cells: true, ..few }).0;
+    assert_eq!(without, again);
 }
 
 #[test]

@@ -34,6 +34,16 @@ pub(super) struct Comparison {
     pub names: Option<[String; 2]>,
 }
 
+impl Comparison {
+    /// What messages call a group, by its side: 0 or 1.
+    pub fn name(&self, side: usize) -> &str {
+        match &self.names {
+            Some(names) => &names[side],
+            None => ["idx1", "idx2"][side],
+        }
+    }
+}
+
 impl Groups {
     /// The groups that the arguments speak of.
     ///

@@ -4,6 +4,8 @@ mod bayes;
 mod counts;
 mod delta;
 mod groups;
+mod mcd;
+mod outliers;
 mod progress;
 mod scales;
 mod table;
@@ -119,6 +121,9 @@ pub struct DifferentialExpressionParams {
     pub test_mode: TestMode,
     /// Levels of credible intervals of the fold change to add, e.g. 0.9.
     pub cred_interval_lvls: Vec<f64>,
+    /// Leave out the tenth of each group's cells that lies farthest from the others in the latent
+    /// space; counts are still those of all cells.
+    pub filter_outlier_cells: bool,
     /// How the samples of a group are weighted.
     #[param(flatten)]
     pub importance: ImportanceParams,
@@ -179,14 +184,24 @@ where
         };
         let sides =
             groups.comparisons.iter().flat_map(|c| [&c.first, &c.second].into_iter().zip(&batches));
-        let total = adata.n_obs() + sides.map(n_visited).sum::<usize>();
+        let n_passes = 1 + usize::from(params.filter_outlier_cells);
+        let total = n_passes * adata.n_obs() + sides.map(n_visited).sum::<usize>();
         let mut progress = Part::new(observer, total);
         let counts = self.count_statistics(adata, &groups, params.batch_size, &mut progress)?;
+        let latent = match params.filter_outlier_cells {
+            true => Some(self.latent_means(adata, params.batch_size, &mut progress)?),
+            false => None,
+        };
         let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);
         for (i, comparison) in groups.comparisons.iter().enumerate() {
             let sides = [&comparison.first, &comparison.second];
             let mut draw = |side: usize| {
-                let cells = groups.cells(sides[side]);
+                let mut cells = groups.cells(sides[side]);
+                if let Some(latent) = &latent {
+                    let group = comparison.name(side);
+                    cells =
+                        outliers::without_outliers(latent, cells, group, &mut rng, &mut progress)?;
+                }
                 self.scales(adata, &cells, &batches[side], params, &mut rng, &mut progress)
             };
             let (first, second) = (draw(0)?, draw(1)?);
