@@ -72,11 +72,11 @@ pub(super) fn parse(text: &str) -> Result<Expr, Wrong> {
     let input = Input { input: LocatingSlice::new(text), state: 0 };
     preceded(multispace0, any_of).parse(input).map_err(|error| {
         let at = error.offset();
-        let expected = error.inner().context().filter_map(|context| match context {
+        let mut expected = error.inner().context().filter_map(|context| match context {
             StrContext::Expected(StrContextValue::Description(expected)) => Some(*expected),
             _ => None,
         });
-        let expected = expected.last().unwrap_or("a comparison, `and`, `or`, or the end");
+        let expected = expected.next().unwrap_or("a comparison, `and`, `or`, or the end");
         Wrong { at, expected: expected.into(), found: found(&text[at..]) }
     })
 }

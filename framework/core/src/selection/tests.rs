@@ -400,7 +400,7 @@ fn what_is_wrong_in_a_query_is_shown() {
         "a value, or the list behind `in`, `==` or `!=`, found a list at character 1",
     );
     let deep = format!("{}doublet{}", "(".repeat(60), ")".repeat(60));
-    let shown = format!("`{}…`", "(".repeat(10) + "doublet)))");
+    let shown = format!("`{}…`", "(".repeat(9) + "doublet))))");
     refused(&deep, &format!("a query in which less is nested, found {shown} at character 52"));
     let message = ask(&cells().0, &"~".repeat(100_000)).unwrap_err().to_string();
     assert!(message.contains("a query in which less is nested"));
