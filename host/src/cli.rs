@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use scvi_framework::{
     fields::kind_of,
     serde_json::{self, Value},
@@ -29,7 +29,7 @@ pub struct Global {
     /// Look for plugins here too (repeatable; also SCVI_PLUGIN_PATH)
     #[arg(long, global = true, value_name = "DIR")]
     pub plugin_dir: Vec<PathBuf>,
-    /// Where to compute: auto, cpu, cuda or cuda:N
+    /// Where to compute: auto, cpu, cuda, cuda:N or N
     #[arg(long, global = true, default_value = "auto", value_parser = device)]
     pub device: String,
     /// Threads for computing
@@ -246,6 +246,54 @@ pub struct Train {
 pub struct Show {
     /// The model's folder, ours or written by scvi-tools
     pub dir: PathBuf,
+    /// One of its attributes [default: a summary of all]
+    pub attribute: Option<Attribute>,
+    /// The entry of get-state-registry (a registry key) or of get-setup-arg (an argument)
+    #[arg(requires = "attribute")]
+    pub key: Option<String>,
+    /// For view-anndata-setup: this data set, registered in the model's terms
+    #[arg(long, value_name = "FILE")]
+    pub adata: Option<PathBuf>,
+    /// For view-anndata-setup: without the tables of what each field remembers
+    #[arg(long)]
+    pub hide_state_registries: bool,
+}
+
+/// What a saved model says about itself, under its name in Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attribute {
+    /// Where its data set lies
+    Adata,
+    /// Arguments and training status
+    SummaryString,
+    /// Whether it was trained
+    IsTrained,
+    /// Each metric, epoch by epoch
+    History,
+    /// Rows that it was trained on
+    TrainIndices,
+    /// Rows held out to validate
+    ValidationIndices,
+    /// Rows that training never saw
+    TestIndices,
+    /// Its parameters, with their shapes
+    Module,
+    /// Names of its genes
+    GetVarNames,
+    /// In which terms data sets are registered, as JSON
+    #[value(alias = "load-registry")]
+    Registry,
+    /// Statistics of all fields
+    SummaryStats,
+    /// What fields remember, as JSON
+    GetStateRegistry,
+    /// The set-up, as tables
+    ViewAnndataSetup,
+    /// The arguments of the set-up
+    #[value(alias = "view-setup-method-args")]
+    ViewSetupArgs,
+    /// One argument of the set-up
+    GetSetupArg,
 }
 
 /// `scvi query`
@@ -274,10 +322,10 @@ fn device(name: &str) -> Result<String, String> {
     let gpu = name.strip_prefix("cuda").is_some_and(|rest| {
         rest.is_empty() || rest.strip_prefix(':').is_some_and(|n| n.parse::<u8>().is_ok())
     });
-    if gpu || ["auto", "cpu"].contains(&name) {
+    if gpu || ["auto", "cpu"].contains(&name) || name.parse::<u8>().is_ok() {
         return Ok(name.into());
     }
-    Err("expected auto, cpu, cuda or cuda:N".into())
+    Err("expected auto, cpu, cuda, cuda:N or N".into())
 }
 
 fn field(text: &str) -> Result<Value, String> {

@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::ValueEnum;
 use scvi_framework::{abi::Fault, params::nearest};
 
-use crate::{error::HostError, term};
+use crate::{cli::Attribute, error::HostError, options::kebab, term};
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -87,7 +88,7 @@ pub enum Error {
         place: String,
     },
     /// A method that the model does not have.
-    #[error("{model} has no method `{name}`{}; it has {}", did_you_mean(name, known), known.join(", "))]
+    #[error("{model} has no method `{name}`{}; it has {}", instead(name, known), known.join(", "))]
     UnknownMethod {
         /// The model.
         model: String,
@@ -247,7 +248,13 @@ fn one_of(modalities: &[String]) -> String {
     }
 }
 
-fn did_you_mean(name: &str, known: &[String]) -> String {
+/// What is meant by `name`, if that can be told.
+fn instead(name: &str, known: &[String]) -> String {
+    if let Ok(attribute) = Attribute::from_str(&kebab(name), false) {
+        let shown = attribute.to_possible_value();
+        let shown = shown.map(|value| value.get_name().to_owned()).unwrap_or_default();
+        return format!(" (it is no question about data: scvi show DIR {shown})");
+    }
     let best = nearest(name, known);
     best.map(|best| format!(" (did you mean `{best}`?)")).unwrap_or_default()
 }

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use clap::{CommandFactory, error::ErrorKind};
 use scvi_framework::{model::Settings, params::Args, serde_json::Value};
 use scvi_h5ad::{Backing, Features, ImportOptions};
 
 use crate::{
-    cli::{Cli, Command, Data, Fields, Global, Models, Plugins},
+    cli::{self, Attribute, Cli, Command, Data, Fields, Global, Models, Plugins},
     failure::Result,
     parse::Parsed,
     progress::Show,
@@ -44,8 +45,38 @@ pub enum Job {
     ShowData { file: PathBuf },
     Setup(Setup),
     Train(Train),
-    ShowSaved { dir: PathBuf },
+    ShowSaved { dir: PathBuf, part: Part },
     Query(Query),
+}
+
+/// What of a saved model to show.
+#[derive(Debug)]
+pub enum Part {
+    /// A summary of everything.
+    Summary,
+    /// One attribute.
+    Attribute {
+        /// Which.
+        attribute: Attribute,
+        /// The entry of it, when named.
+        key: Option<String>,
+    },
+    /// Its set-up, or that of a data set in its terms.
+    Setup {
+        /// The data set, when named.
+        adata: Option<PathBuf>,
+        /// How much of it.
+        states: States,
+    },
+}
+
+/// Whether a set-up is shown with what its fields remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum States {
+    /// With it.
+    Shown,
+    /// Without.
+    Hidden,
 }
 
 /// Which data set to simulate.
@@ -261,7 +292,7 @@ impl Plan {
                 init: parsed.model,
                 training: parsed.training,
             }),
-            Command::Show(s) => Job::ShowSaved { dir: s.dir },
+            Command::Show(s) => Job::ShowSaved { dir: s.dir.clone(), part: Part::of(s)? },
             Command::Query(q) => Job::Query(Query {
                 dir: q.dir,
                 method: q.method,
@@ -275,6 +306,33 @@ impl Plan {
         let ui = Ui::of(&global);
         let Global { plugin_dir, device, threads, seed, .. } = global;
         Ok(Self { job, plugin_dirs: plugin_dir, settings: Settings { seed, device, threads }, ui })
+    }
+}
+
+impl Part {
+    fn of(show: cli::Show) -> Result<Self> {
+        use Attribute::{GetSetupArg, GetStateRegistry, ViewAnndataSetup};
+        let cli::Show { attribute, key, adata, hide_state_registries, .. } = show;
+        let misplaced = |message: &str| {
+            let error = Cli::command().error(ErrorKind::ArgumentConflict, message);
+            Err(error.into())
+        };
+        match attribute {
+            Some(ViewAnndataSetup) if key.is_none() => {
+                let states = if hide_state_registries { States::Hidden } else { States::Shown };
+                Ok(Self::Setup { adata, states })
+            }
+            _ if adata.is_some() || hide_state_registries => {
+                misplaced("--adata and --hide-state-registries belong to view-anndata-setup")
+            }
+            Some(attribute)
+                if key.is_none() || matches!(attribute, GetStateRegistry | GetSetupArg) =>
+            {
+                Ok(Self::Attribute { attribute, key })
+            }
+            Some(_) => misplaced("KEY belongs to get-state-registry and get-setup-arg"),
+            None => Ok(Self::Summary),
+        }
     }
 }
 

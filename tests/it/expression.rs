@@ -8,7 +8,7 @@ use std::{
 };
 
 use scvi_framework::{
-    anndata::{AnnData, Element, Values},
+    anndata::{AnnData, Dense, Element, Values},
     model::{
         Model, OutputSpec, Settings, Silent, Sink,
         queries::{
@@ -50,6 +50,14 @@ impl Reference {
     }
 }
 
+fn dense(block: Element) -> Dense {
+    match block {
+        Element::Dense(dense) => dense,
+        Element::Sparse(sparse) => sparse.to_dense(),
+        other => panic!("{}", other.kind()),
+    }
+}
+
 /// Mean and variance over draws of each entry of results whose first axis is draws.
 #[derive(Default)]
 struct Moments {
@@ -64,8 +72,7 @@ impl Sink for Moments {
     }
 
     fn rows(&mut self, block: Element) -> scvi_framework::Result<()> {
-        let Element::Dense(dense) = block else { panic!("not dense") };
-        let Values::Float32(values) = dense.values else { panic!("not float32") };
+        let Values::Float32(values) = dense(block).values else { panic!("not float32") };
         let (_, sums, squares, seen) = self.results.last_mut().unwrap();
         let start = *seen % sums.len();
         for (i, &value) in values.iter().enumerate() {
@@ -101,8 +108,7 @@ impl Sink for Whole {
     }
 
     fn rows(&mut self, block: Element) -> scvi_framework::Result<()> {
-        let Element::Dense(dense) = block else { panic!("not dense") };
-        self.0.entry(self.1.clone()).or_default().extend(dense.values.to_f64());
+        self.0.entry(self.1.clone()).or_default().extend(dense(block).values.to_f64());
         Ok(())
     }
 }
@@ -266,8 +272,7 @@ fn posterior_predictive_samples_agree() {
             Ok(())
         }
         fn rows(&mut self, block: Element) -> scvi_framework::Result<()> {
-            let Element::Dense(dense) = block else { panic!("not dense") };
-            for row in dense.values.to_f64().chunks(self.sums.len()) {
+            for row in dense(block).values.to_f64().chunks(self.sums.len()) {
                 for (gene, value) in row.iter().enumerate() {
                     self.sums[gene] += value;
                     self.zeros[gene] += f64::from(u8::from(*value == 0.0));

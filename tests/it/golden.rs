@@ -65,7 +65,7 @@ impl Case {
         let registry: &Registry = manager.registry();
         let stats = manager.summary_stats();
         let n_batch = stats.n_batch() as usize;
-        let library_log_moments = (vec![0.0; n_batch], vec![1.0; n_batch]);
+        let library_log_moments = Some((vec![0.0; n_batch], vec![1.0; n_batch]));
         let data = ModuleData { registry, stats, library_log_moments };
         let store = Store::new(Device::Cpu);
         let module = Scvi::module(&params, &data, &store.root()).unwrap();

@@ -22,10 +22,10 @@ const UNSAFE_ROOMS: [&str; 4] = [
     "tests/plugins/",
 ];
 
-struct Source {
+pub(crate) struct Source {
     /// Relative to the root, with `/`.
-    path: String,
-    text: String,
+    pub path: String,
+    pub text: String,
 }
 
 impl Source {
@@ -34,7 +34,7 @@ impl Source {
         self.text.lines().enumerate().map(|(i, line)| (i + 1, code_of(line)))
     }
 
-    fn is_test(&self) -> bool {
+    pub fn is_test(&self) -> bool {
         let in_tests = self.path.split('/').any(|part| part == "tests");
         in_tests || self.path.ends_with("/tests.rs") || self.path.ends_with("_tests.rs")
     }
@@ -62,7 +62,7 @@ fn root() -> PathBuf {
 }
 
 /// Every tracked or new file that git does not ignore, with one of these endings.
-fn sources(endings: &[&str]) -> Vec<Source> {
+pub(crate) fn sources(endings: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
     walk(&root(), &mut found);
     let mut sources: Vec<Source> = found

@@ -289,6 +289,14 @@ pub enum Error {
         n_obs: usize,
     },
     // --- training ---------------------------------------------------------------------------
+    /// A part of a model that is computed from data, and there are none.
+    #[error(
+        "{what} is computed from a data set, and this model is made without one; make it for a data set"
+    )]
+    NoDataSet {
+        /// The part.
+        what: &'static str,
+    },
     /// A query that needs a trained model.
     #[error("this {model} model has not been trained; train it first")]
     NotTrained {

@@ -32,6 +32,7 @@ mod node;
 mod opaque;
 mod open;
 mod read;
+mod spool;
 mod stream;
 mod tenx;
 mod write;
@@ -39,6 +40,7 @@ mod write;
 pub use error::{Error, Result};
 pub use import::{Features, ImportOptions, Imported, Source, import};
 pub use read::{Backing, ReadOptions, read};
+pub use spool::Spool;
 pub use stream::write_in_blocks;
 pub use write::{Compression, WriteOptions, write};
 

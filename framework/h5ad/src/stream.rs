@@ -30,35 +30,63 @@ pub fn write_in_blocks(
     let writer = Writer { compression: Compression::None };
     whole(path, &[], |file, root| {
         let (at, shape) = (root.child("X"), [adata.n_obs(), adata.n_vars()]);
-        let group = sparse_group(file, "X", SparseFormat::Csr, shape, &at)?;
-        let (mut data, mut indices) = (Growing::new("data"), Growing::new("indices"));
-        let mut ends = vec![0i64];
+        let mut x = CsrInBlocks::begin(file, "X", shape, &at)?;
         for block in blocks {
-            let block = block.map_err(|e| at.refused(e))?;
-            if block.format != SparseFormat::Csr || block.shape[1] != shape[1] {
-                let found = format!("{} of {:?}", block.format.name(), block.shape);
-                return Err(at.invalid(format!("CSR blocks of {} columns", shape[1]), found));
-            }
-            let start = ends[ends.len() - 1];
-            ends.extend(block.indptr.to_i64()[1..].iter().map(|end| start + end));
-            data.append(&group, &block.data, &at)?;
-            indices.append(&group, &block.indices, &at)?;
+            x.append(&block.map_err(|e| at.refused(e))?, &at)?;
         }
-        if ends.len() != shape[0] + 1 {
-            return Err(at.shape(shape.to_vec(), vec![ends.len() - 1, shape[1]]));
-        }
-        if shape[0] == 0 {
-            data.append(&group, &Vec::<f32>::new().into(), &at)?;
-            indices.append(&group, &Vec::<i32>::new().into(), &at)?;
-        }
-        let end = ends[shape[0]];
-        let ends: Values = match i32::try_from(end) {
-            Ok(_) => ends.into_iter().map(|end| end as i32).collect::<Vec<_>>().into(),
-            Err(_) => ends.into(),
-        };
-        writer.part(&group, "indptr", &ends, &at)?;
+        x.end(&at)?;
         writer.data_set(file, adata, root)
     })
+}
+
+/// A CSR matrix in a file, to which blocks of rows are appended.
+pub struct CsrInBlocks {
+    group: Group,
+    shape: [usize; 2],
+    data: Growing,
+    indices: Growing,
+    ends: Vec<i64>,
+}
+
+impl CsrInBlocks {
+    /// A matrix `name` of this shape in `parent`, still without rows.
+    pub fn begin(parent: &Group, name: &str, shape: [usize; 2], at: &At) -> Result<Self> {
+        let group = sparse_group(parent, name, SparseFormat::Csr, shape, at)?;
+        let (data, indices) = (Growing::new("data"), Growing::new("indices"));
+        Ok(Self { group, shape, data, indices, ends: vec![0] })
+    }
+
+    /// The next rows.
+    pub fn append(&mut self, block: &Sparse, at: &At) -> Result<()> {
+        let n_cols = self.shape[1];
+        if block.format != SparseFormat::Csr || block.shape[1] != n_cols {
+            let found = format!("{} of {:?}", block.format.name(), block.shape);
+            return Err(at.invalid(format!("CSR blocks of {n_cols} columns"), found));
+        }
+        let start = self.ends[self.ends.len() - 1];
+        self.ends.extend(block.indptr.to_i64()[1..].iter().map(|end| start + end));
+        self.data.append(&self.group, &block.data, at)?;
+        self.indices.append(&self.group, &block.indices, at)
+    }
+
+    /// Ends the matrix, whose rows must all be there.
+    pub fn end(mut self, at: &At) -> Result<()> {
+        let [n_rows, n_cols] = self.shape;
+        if self.ends.len() != n_rows + 1 {
+            return Err(at.shape(self.shape.to_vec(), vec![self.ends.len() - 1, n_cols]));
+        }
+        if n_rows == 0 {
+            self.data.append(&self.group, &Vec::<f32>::new().into(), at)?;
+            self.indices.append(&self.group, &Vec::<i32>::new().into(), at)?;
+        }
+        let end = self.ends[n_rows];
+        let ends: Values = match i32::try_from(end) {
+            Ok(_) => self.ends.into_iter().map(|end| end as i32).collect::<Vec<_>>().into(),
+            Err(_) => self.ends.into(),
+        };
+        let writer = Writer { compression: Compression::None };
+        writer.part(&self.group, "indptr", &ends, at)
+    }
 }
 
 /// Values in a piece of the file: few enough that reading some rows reads little beside them.

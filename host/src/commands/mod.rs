@@ -37,7 +37,7 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::ShowData { file } => data::show(file, ui),
         Job::Setup(plan) => setup::run(plan, session, ui),
         Job::Train(plan) => train::run(plan, session, settings, ui),
-        Job::ShowSaved { dir } => show::run(dir, session, ui),
+        Job::ShowSaved { dir, part } => show::run(dir, part, session, settings, ui),
         Job::Query(plan) => query::run(plan, session, settings, ui),
     }
 }

@@ -1,11 +1,14 @@
 //! `scvi setup`: how a model would read a data set.
 
-use scvi_framework::{data, model, serde_json};
+use scvi_framework::{
+    data::{self, Registry},
+    model, serde_json,
+};
 
 use crate::{
-    failure::Result,
+    failure::{self, Result},
     files,
-    plan::{Format, Setup, Ui},
+    plan::{Format, Setup, States, Ui},
     session::Session,
     term,
 };
@@ -19,11 +22,18 @@ pub fn run(plan: &Setup, session: &Session, ui: &Ui) -> Result<()> {
     for note in data::rare_categories(&adata, &registry) {
         ui.say(format!("note: {note}"));
     }
-    match ui.format {
-        Format::Json => {
-            let registry = serde_json::to_value(&registry).map_err(crate::failure::unwritable)?;
-            term::print_json(&registry)
-        }
-        Format::Text => term::print(&registry.view().to_string()),
+    show(&registry, States::Shown, ui)
+}
+
+/// Shows a registry.
+pub fn show(registry: &Registry, states: States, ui: &Ui) -> Result<()> {
+    if ui.format == Format::Json {
+        let registry = serde_json::to_value(registry).map_err(failure::unwritable)?;
+        return term::print_json(&registry);
     }
+    let view = match states {
+        States::Shown => registry.view(),
+        States::Hidden => registry.view().hide_state_registries(),
+    };
+    term::print(&view.to_string())
 }

@@ -114,7 +114,7 @@ fn slips_are_pointed_out() {
     check_error(
         "scvi train Toy a.h5ad --out m --device gpu",
         2,
-        "expected auto, cpu, cuda or cuda:N",
+        "expected auto, cpu, cuda, cuda:N or N",
     );
 }
 

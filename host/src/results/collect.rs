@@ -87,13 +87,14 @@ impl Collector {
     }
 }
 
-/// The block as a dense array of the dtype announced.
+/// The block as a dense array of the dtype announced; zeros are filled in where they were left out.
 ///
 /// # Errors
 /// When it is anything else.
 pub fn dense(spec: &OutputSpec, block: Element) -> Result<Dense> {
     match block {
         Element::Dense(dense) if Some(dense.values.dtype()) == spec.dtype => Ok(dense),
+        Element::Sparse(sparse) if Some(sparse.data.dtype()) == spec.dtype => Ok(sparse.to_dense()),
         other => Err(Error::Kind {
             what: format!("result `{}`", spec.name),
             expected: spec

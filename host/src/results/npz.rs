@@ -7,7 +7,7 @@ use std::{
 
 use scvi_framework::{
     Error as FrameworkError, Result as FrameworkResult,
-    anndata::{DType, Element, Values},
+    anndata::{DType, Element},
     model::{OutputSpec, Sink},
 };
 use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
@@ -110,7 +110,7 @@ impl Sink for Npz {
         let Some((spec, seen)) = &mut self.open else { return Err(out_of_turn()) };
         let block = dense(spec, block)?;
         *seen += block.values.len();
-        write_values(self.zip.writer(), &block.values).map_err(|e| self.failed(e))
+        block.values.write_le(self.zip.writer()).map_err(|e| self.failed(e))
     }
 }
 
@@ -169,28 +169,4 @@ fn descr(dtype: DType) -> &'static str {
         DType::Float32 => "<f4",
         DType::Float64 => "<f8",
     }
-}
-
-fn write_values(out: &mut impl Write, values: &Values) -> io::Result<()> {
-    match values {
-        Values::Bool(b) => write_all(out, b.iter().map(|&v| [u8::from(v)])),
-        Values::Int8(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::Int16(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::Int32(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::Int64(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::UInt8(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::UInt16(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::UInt32(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::UInt64(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::Float16(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::Float32(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-        Values::Float64(b) => write_all(out, b.iter().map(|v| v.to_le_bytes())),
-    }
-}
-
-fn write_all<const N: usize>(
-    out: &mut impl Write,
-    mut numbers: impl Iterator<Item = [u8; N]>,
-) -> io::Result<()> {
-    numbers.try_for_each(|number| out.write_all(&number))
 }

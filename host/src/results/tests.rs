@@ -1,7 +1,7 @@
 //! The same results in every kind of output.
 
 use npyz::NpyFile;
-use scvi_framework::anndata::{DType, DataFrame, Element, Slot, Values};
+use scvi_framework::anndata::{DType, DataFrame, Dense, Element, Slot, Sparse, Values};
 use scvi_h5ad::Backing;
 
 use super::*;
@@ -191,4 +191,31 @@ fn columns_that_do_not_fit_a_table_are_refused() {
         ),
         "{message}"
     );
+}
+
+/// A large array and a sparse one wait on disk, beside the data set and unseen afterwards.
+#[test]
+fn large_and_sparse_answers_go_into_the_data_set() {
+    let (dir, output, path) = place("l.h5ad");
+    let n = 30_000; // 360 kB of float32 for three cells
+    let row = |cell: usize| (0..n).map(move |i| (cell * n + i) as f32);
+    let mut answer = output.open(&adata(), None, Format::Text).unwrap();
+    let sink = answer.sink();
+    sink.begin(&spec("large", &[3, n])).unwrap();
+    sink.rows(Element::matrix(2, n, (0..2).flat_map(row).collect::<Vec<_>>()).unwrap()).unwrap();
+    sink.rows(Element::matrix(1, n, row(2).collect::<Vec<_>>()).unwrap()).unwrap();
+    sink.begin(&spec("sparse", &[3, 4])).unwrap();
+    for cells in [[1.0f32, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0].as_slice(), &[0.0, 3.0, 0.0, 0.0]] {
+        let shape = vec![cells.len() / 4, 4];
+        let rows = Dense { shape, values: cells.to_vec().into() };
+        sink.rows(Element::Sparse(Sparse::from_dense(&rows).unwrap())).unwrap();
+    }
+    answer.finish().unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    let found = files::read_h5ad(&path, Backing::Memory).unwrap();
+    let large = Element::matrix(3, n, (0..3).flat_map(row).collect::<Vec<_>>()).unwrap();
+    assert_eq!(found.get(Slot::Obsm, "X_large").unwrap(), &large);
+    let Element::Sparse(sparse) = found.get(Slot::Obsm, "X_sparse").unwrap() else { panic!() };
+    let expected = [1.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3.0, 0.0, 0.0];
+    assert_eq!((sparse.nnz(), sparse.to_dense().values.to_f64()), (3, expected.to_vec()));
 }

@@ -42,7 +42,7 @@ impl BaseModelClass for Scvi {
         data: &ModuleData<'_>,
         path: &nn::Path<'_>,
     ) -> Result<ScviModule> {
-        Ok(ScviModule::new(params, data, path))
+        ScviModule::new(params, data, path)
     }
 }
 

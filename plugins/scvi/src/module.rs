@@ -48,10 +48,13 @@ pub struct ScviModule {
 impl ScviModule {
     /// Fresh parameters under `path`, created in the order of scvi-tools. The encoder of the library
     /// size is there even where nobody uses it: saved models have its weights.
-    pub fn new(params: &ScviParams, data: &ModuleData<'_>, path: &nn::Path<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When the library size is latent, and there is no data set to know its prior from.
+    pub fn new(params: &ScviParams, data: &ModuleData<'_>, path: &nn::Path<'_>) -> Result<Self> {
         let use_size_factor = data.has(REGISTRY_KEYS.size_factor);
         let latent_library = !params.use_observed_lib_size && !use_size_factor;
-        let library_prior = latent_library.then(|| LibraryPrior::new(path, data));
+        let library_prior = latent_library.then(|| LibraryPrior::new(path, data)).transpose()?;
         let dispersion = GeneDispersion::new(path, params.dispersion, data);
 
         let embedding_dim = match params.batch_representation {
@@ -86,7 +89,7 @@ impl ScviModule {
             true => ScaleActivation::Softplus,
             false => ScaleActivation::Softmax,
         };
-        Self {
+        Ok(Self {
             dispersion,
             library_prior,
             z_encoder: encoder(params.n_latent).build(path / "z_encoder"),
@@ -98,7 +101,7 @@ impl ScviModule {
             use_size_factor,
             latent_distribution: params.latent_distribution,
             gene_likelihood: params.gene_likelihood,
-        }
+        })
     }
 
     /// Log of what the frequencies are multiplied by `[.., n_cells, 1]`.

@@ -93,7 +93,7 @@ impl Fixture {
         let (fields, args): (_, Args) = (Scvi::fields(setup), setup.to_args());
         let manager = AnnDataManager::register(fields, Scvi::NAME, args, &mut adata).unwrap();
         let registry = manager.registry();
-        let library_log_moments = library_log_moments(&adata, registry).unwrap();
+        let library_log_moments = Some(library_log_moments(&adata, registry).unwrap());
         let data = ModuleData { registry, stats: manager.summary_stats(), library_log_moments };
         let store = Store::with_kind(Device::Cpu, Kind::Double);
         let module = Scvi::module(params, &data, &store.root()).unwrap();

@@ -57,12 +57,12 @@ fn what_was_set_up_is_found_by_class_and_by_model() {
     of_class.register_manager(set_up(&mut adata, Some("batch"))).unwrap();
     let manager = of_class.get_anndata_manager(&adata).unwrap().clone();
     let model = model(manager, &mut adata);
-    assert_eq!(model.manager().adata_uuid(), adata.id().to_string());
+    assert_eq!(model.adata_manager().adata_uuid(), adata.id().to_string());
 
     let mut of_model = ManagerStore::new(Scvi::NAME);
-    of_model.register_manager(model.manager().clone()).unwrap();
+    of_model.register_manager(model.adata_manager().clone()).unwrap();
     let mut adata2 = synthetic();
-    let moved = model.manager().transfer_fields(&mut adata2, Transfer::default()).unwrap();
+    let moved = model.adata_manager().transfer_fields(&mut adata2, Transfer::default()).unwrap();
     of_model.register_manager(moved).unwrap();
     let uuids: Vec<&str> = of_model.iter().map(AnnDataManager::adata_uuid).collect();
     assert_eq!(uuids, [adata.id().to_string(), adata2.id().to_string()]);
@@ -84,7 +84,7 @@ fn interleaved_models_see_their_own_codes() {
     assert_eq!(latent(&first, &mut adata), alone);
     assert_eq!(codes(&adata), two_batches());
     assert_eq!(latent(&second, &mut adata), alone2);
-    first.manager().validate(&mut adata).unwrap();
+    first.adata_manager().validate(&mut adata).unwrap();
     assert_eq!(codes(&adata), two_batches());
 }
 

@@ -6,7 +6,7 @@ use scvi_framework::{
     anndata::{AnnData, Element, Slot, Values},
     data::{Simulation, simulate},
     model::{Event, Model, Observer, Settings, Silent, queries},
-    train::{Ending, TrainParams},
+    train::{Clip, Ending, Mode, Monitor, TrainParams},
 };
 use scvi_plugin_scvi::{Scvi, ScviParams, ScviSetup};
 
@@ -258,4 +258,108 @@ fn an_incomplete_split_is_refused() {
     let params = TrainParams { external_indexing: Some(split), ..Default::default() };
     let error = model.train(&mut adata, &params, &mut Silent).unwrap_err().to_string();
     assert!(error.contains("2"), "{error}");
+}
+
+fn weights(params: TrainParams) -> scvi_framework::saved::SavedModel {
+    let params = TrainParams { max_epochs: Some(2), ..params };
+    trained(&params, &cpu()).0.save().unwrap()
+}
+
+#[test]
+fn sparse_minibatches_train_as_dense_ones_do() {
+    let dense = weights(TrainParams::default());
+    let sparse = weights(TrainParams { load_sparse_tensor: true, ..Default::default() });
+    assert_eq!(sparse.meta.history, dense.meta.history);
+    assert!(sparse.weights == dense.weights);
+}
+
+#[test]
+fn early_stopping_may_wait_for_a_metric_to_rise() {
+    // KL divergence of the training cells grows from nothing; the reconstruction error falls.
+    let epochs = |mode| {
+        let params = TrainParams {
+            max_epochs: Some(12),
+            early_stopping: true,
+            early_stopping_monitor: Monitor::ReconstructionLossTrain,
+            early_stopping_mode: mode,
+            early_stopping_patience: 2,
+            ..Default::default()
+        };
+        let (model, _) = trained(&params, &cpu());
+        model.history()["reconstruction_loss_train"].len()
+    };
+    assert_eq!((epochs(Mode::Min), epochs(Mode::Max)), (12, 3));
+}
+
+#[test]
+fn gradients_are_cut_by_their_norm_or_their_values() {
+    let clipped = |gradient_clip_algorithm| {
+        // Nothing is left of gradients, and weights move by no more than their decay.
+        let clip = TrainParams {
+            gradient_clip_val: Some(1e-12),
+            gradient_clip_algorithm,
+            weight_decay: 0.0,
+            ..Default::default()
+        };
+        weights(clip).weights["px_r"].values.to_f64()
+    };
+    let free = weights(TrainParams { weight_decay: 0.0, ..Default::default() });
+    let free = free.weights["px_r"].values.to_f64();
+    let settings = cpu();
+    let mut adata = adata(300, 40);
+    let fresh = Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &settings);
+    let fresh = fresh.unwrap().save().unwrap().weights["px_r"].values.to_f64();
+    let moved = |weights: &[f64]| {
+        weights.iter().zip(&fresh).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    assert!(moved(&free) > 1e-4, "{}", moved(&free));
+    for algorithm in [Clip::Norm, Clip::Value] {
+        assert!(moved(&clipped(algorithm)) < 1e-6, "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_last_small_minibatch_is_left_out_when_asked_for() {
+    struct Steps(Vec<usize>);
+    impl Observer for Steps {
+        fn hear(&mut self, event: &Event) {
+            if let Event::Training { cells, .. } = event {
+                self.0.push(*cells);
+            }
+        }
+    }
+    let seen = |drop_last| {
+        let mut adata = adata(300, 40);
+        let mut model =
+            Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+        let params = TrainParams { max_epochs: Some(1), drop_last, ..Default::default() };
+        let mut steps = Steps(Vec::new());
+        model.train(&mut adata, &params, &mut steps).unwrap();
+        steps.0
+    };
+    assert_eq!(seen(false), [128, 256, 270]);
+    assert_eq!(seen(true), [128, 256]);
+}
+
+#[test]
+fn held_out_cells_are_looked_at_every_so_many_epochs() {
+    let params =
+        TrainParams { max_epochs: Some(7), check_val_every_n_epoch: Some(3), ..Default::default() };
+    let (model, _) = trained(&params, &cpu());
+    let epochs = |metric: &str| model.history()[metric].len();
+    assert_eq!((epochs("elbo_train"), epochs("elbo_validation")), (7, 2));
+}
+
+#[test]
+fn early_stopping_watches_after_its_warm_up() {
+    let params = TrainParams {
+        max_epochs: Some(20),
+        early_stopping: true,
+        early_stopping_patience: 1,
+        early_stopping_min_delta: 1e6,
+        early_stopping_warmup_epochs: 4,
+        ..Default::default()
+    };
+    let (model, _) = trained(&params, &cpu());
+    assert_eq!(model.history()["elbo_train"].len(), 6, "4, one to compare with, a bad one");
 }

@@ -277,7 +277,7 @@ fn a_model_compiled_in_reads_through_a_field_of_a_plugin() {
     let params = ScviParams { n_hidden: 8, n_latent: 2, ..ScviParams::default() };
     let mut adata = cells();
     let model = Model::<Scvi>::new(&mut adata, setup, &params, &settings()).unwrap();
-    assert_eq!(model.manager().summary_stats().n_batch(), 3);
+    assert_eq!(model.adata_manager().summary_stats().n_batch(), 3);
     let saved = model.save().unwrap();
     let lent = [reopened(&saved)];
     let loaded = Model::<Scvi>::load_with(saved.clone(), &lent, &settings()).unwrap();
@@ -304,7 +304,7 @@ fn any_other_field_is_added_to_the_minibatch() {
     let native = batch.require("native").unwrap();
     assert_eq!(Vec::<f32>::try_from(native.view(-1)).unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0]);
     assert_eq!(batch.require("mito bins").unwrap().size(), [5, 1]);
-    assert_eq!(model.manager().summary_stats().get("n_mito bins"), 4);
+    assert_eq!(model.adata_manager().summary_stats().get("n_mito bins"), 4);
 }
 
 #[track_caller]

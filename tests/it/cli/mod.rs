@@ -1,5 +1,6 @@
 //! The command line from end to end: the program in a process of its own, and the real plugin.
 
+mod attributes;
 mod backed;
 mod convert;
 mod counts;

@@ -45,7 +45,7 @@ fn values_out_of_range() {
     );
     check_usage(
         "query m get-elbo --out - --device gpu",
-        "invalid value 'gpu' for '--device <DEVICE>': expected auto, cpu, cuda or cuda:N\n",
+        "invalid value 'gpu' for '--device <DEVICE>': expected auto, cpu, cuda, cuda:N or N\n",
     );
 }
 
@@ -69,7 +69,7 @@ fn unknown_names() {
          get-latent-representation, get-normalized-expression, get-likelihood-parameters, \
          posterior-predictive-sample, get-latent-library-size, get-elbo, get-reconstruction-error, \
          get-marginal-ll, differential-expression, get-feature-correlation-matrix, \
-         get-batch-representation",
+         get-batch-representation, get-from-registry",
     );
 }
 

@@ -1,7 +1,8 @@
 //! Compressed sparse matrices.
 
-use super::{DType, Values};
+use super::{DType, Dense, Number, Values};
 use crate::error::{Error, Result};
+use crate::with_values;
 
 /// Which axis is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -97,5 +98,55 @@ impl Sparse {
     /// How many values are stored.
     pub fn nnz(&self) -> usize {
         self.data.len()
+    }
+
+    /// What is not zero in a matrix, as CSR.
+    ///
+    /// # Errors
+    /// When the array has not two axes.
+    pub fn from_dense(matrix: &Dense) -> Result<Self> {
+        fn nonzero<T: Number>(values: &[T], n_cols: usize) -> (Values, Vec<i32>, Vec<i64>) {
+            let (mut data, mut indices, mut ends) = (Vec::new(), Vec::new(), vec![0]);
+            for row in values.chunks_exact(n_cols.max(1)) {
+                for (column, &value) in row.iter().enumerate().filter(|(_, v)| v.to_f64() != 0.0) {
+                    data.push(value);
+                    indices.push(column as i32);
+                }
+                ends.push(data.len() as i64);
+            }
+            (data.into(), indices, ends)
+        }
+        let &[n_rows, n_cols] = &matrix.shape[..] else {
+            return Err(Error::Shape {
+                what: "matrix to be kept sparse".into(),
+                expected: vec![0, 0],
+                found: matrix.shape.clone(),
+            });
+        };
+        let (data, indices, mut ends) = with_values!(&matrix.values, v => nonzero(v, n_cols));
+        ends.resize(n_rows + 1, data.len() as i64); // rows without columns
+        Self::new(SparseFormat::Csr, [n_rows, n_cols], data, indices.into(), ends.into())
+    }
+
+    /// The matrix with all its zeros; for small ones, such as a block of rows.
+    pub fn to_dense(&self) -> Dense {
+        fn spread<T: Number + Default>(of: &Sparse, data: &[T]) -> Values {
+            let [n_rows, n_cols] = of.shape;
+            let mut values = vec![T::default(); n_rows * n_cols];
+            let (indices, ends) = (of.indices.to_i64(), of.indptr.to_i64());
+            for (major, run) in ends.windows(2).enumerate() {
+                for i in run[0] as usize..run[1] as usize {
+                    let minor = indices[i] as usize;
+                    let place = match of.format {
+                        SparseFormat::Csr => major * n_cols + minor,
+                        SparseFormat::Csc => minor * n_cols + major,
+                    };
+                    values[place] = data[i];
+                }
+            }
+            values.into()
+        }
+        let values = with_values!(&self.data, data => spread(self, data));
+        Dense { shape: self.shape.to_vec(), values }
     }
 }

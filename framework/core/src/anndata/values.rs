@@ -1,5 +1,7 @@
 //! Runs of numbers of any dtype that AnnData files hold.
 
+use std::io::{self, Write};
+
 use half::f16;
 
 use super::Buffer;
@@ -108,6 +110,24 @@ number!(f32, Float32, |v| v as f64);
 number!(f64, Float64, |v| v);
 
 impl Values {
+    /// No numbers of this dtype.
+    pub fn of(dtype: DType) -> Self {
+        match dtype {
+            DType::Bool => Vec::<bool>::new().into(),
+            DType::Int8 => Vec::<i8>::new().into(),
+            DType::Int16 => Vec::<i16>::new().into(),
+            DType::Int32 => Vec::<i32>::new().into(),
+            DType::Int64 => Vec::<i64>::new().into(),
+            DType::UInt8 => Vec::<u8>::new().into(),
+            DType::UInt16 => Vec::<u16>::new().into(),
+            DType::UInt32 => Vec::<u32>::new().into(),
+            DType::UInt64 => Vec::<u64>::new().into(),
+            DType::Float16 => Vec::<f16>::new().into(),
+            DType::Float32 => Vec::<f32>::new().into(),
+            DType::Float64 => Vec::<f64>::new().into(),
+        }
+    }
+
     /// How many numbers.
     pub fn len(&self) -> usize {
         with_values!(self, b => b.len())
@@ -149,6 +169,33 @@ impl Values {
         match self {
             Values::Int64(b) => b.clone(),
             other => with_values!(other, b => b.iter().map(|v| v.to_f64() as i64).collect()),
+        }
+    }
+
+    /// Writes all numbers in order, little-endian, truths as bytes of 0 and 1.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_le(&self, out: &mut impl Write) -> io::Result<()> {
+        fn all<const N: usize>(
+            out: &mut impl Write,
+            mut numbers: impl Iterator<Item = [u8; N]>,
+        ) -> io::Result<()> {
+            numbers.try_for_each(|number| out.write_all(&number))
+        }
+        match self {
+            Values::Bool(b) => all(out, b.iter().map(|&v| [u8::from(v)])),
+            Values::Int8(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Int16(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Int32(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Int64(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::UInt8(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::UInt16(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::UInt32(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::UInt64(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Float16(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Float32(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Float64(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
         }
     }
 

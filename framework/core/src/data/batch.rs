@@ -1,7 +1,7 @@
 //! One minibatch of registered tensors.
 
 use indexmap::IndexMap;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::{
     error::{Error, Result},
@@ -85,8 +85,10 @@ impl Batch {
         self.tensors.values().next().map_or(0, |t| t.size()[0])
     }
 
-    /// The same minibatch on another device.
+    /// The same minibatch on another device, where sparse tensors become dense.
     pub fn to_device(&self, device: Device) -> Self {
-        Self::new(self.tensors.iter().map(|(k, t)| (k.clone(), t.to_device(device))))
+        // What is dense stays as it is.
+        let moved = |tensor: &Tensor| tensor.to_device(device).to_dense(None::<Kind>, false);
+        Self::new(self.tensors.iter().map(|(key, tensor)| (key.clone(), moved(tensor))))
     }
 }

@@ -48,9 +48,12 @@ impl ManagerStore {
         })
     }
 
-    /// Forgets the manager of `adata` and gives it back, if there is one.
-    pub fn deregister_manager(&mut self, adata: &AnnData) -> Option<AnnDataManager> {
-        self.managers.shift_remove(&adata.id().to_string())
+    /// Forgets the manager of `adata`, or all of them when it is `None`: a model keeps its own itself.
+    pub fn deregister_manager(&mut self, adata: Option<&AnnData>) {
+        match adata {
+            Some(adata) => drop(self.managers.shift_remove(&adata.id().to_string())),
+            None => self.managers.clear(),
+        }
     }
 
     /// All managers, the one kept first at the beginning.

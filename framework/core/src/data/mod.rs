@@ -8,6 +8,7 @@ mod loader;
 mod manager;
 mod manager_store;
 mod matrix;
+mod minibatches;
 mod permutation;
 mod rare_categories;
 mod registry;
@@ -26,6 +27,7 @@ pub use loader::{
 pub use manager::AnnDataManager;
 pub use manager_store::ManagerStore;
 pub(crate) use matrix::for_each_value;
+pub use minibatches::{DataModule, Minibatches};
 pub use permutation::permutation;
 pub use rare_categories::rare_categories;
 pub(crate) use registry::location;

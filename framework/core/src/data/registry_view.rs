@@ -39,6 +39,15 @@ impl RegistryView {
     }
 }
 
+impl SetupView {
+    /// The arguments of the set-up in a saved registry; `None` where there are none.
+    pub fn of(registry: &Value) -> Option<Self> {
+        let model_name = registry.get("model_name")?.as_str()?.to_owned();
+        let setup_args = registry.get("setup_args")?.as_object()?.clone();
+        Some(Self { model_name, setup_args })
+    }
+}
+
 impl Registry {
     /// The registry as tables.
     pub fn view(&self) -> RegistryView {

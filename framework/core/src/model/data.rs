@@ -10,8 +10,9 @@ pub struct ModuleData<'a> {
     /// Statistics of all fields.
     pub stats: SummaryStats,
     /// Mean and population variance of the log library size per batch, each `[n_batch]`; zeros and
-    /// ones while a saved model is rebuilt, whose buffers replace them.
-    pub library_log_moments: (Vec<f32>, Vec<f32>),
+    /// ones while a saved model is rebuilt, whose buffers replace them. `None` where the model is made
+    /// without a data set.
+    pub library_log_moments: Option<(Vec<f32>, Vec<f32>)>,
 }
 
 impl ModuleData<'_> {

@@ -1,5 +1,6 @@
 //! Models: the traits an author implements, and what everybody gets from them.
 
+mod attributes;
 mod capabilities;
 mod class;
 mod data;

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use indexmap::IndexMap;
-
 use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
     anndata::AnnData,
-    data::{AnnDataLoader, AnnDataManager, LoaderOptions, Split, library_log_moments},
+    data::{
+        AnnDataLoader, AnnDataManager, DataModule, LoaderOptions, Registry, Split,
+        library_log_moments,
+    },
     error::{Error, Result},
     fields::AnnDataField,
     nn,
     params::Params,
+    registry_keys::REGISTRY_KEYS,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel},
     train::{Ending, History, TrainParams},
 };
@@ -71,16 +73,46 @@ impl<M: BaseModelClass> Model<M> {
         manager.check_class(M::NAME)?;
         manager.validate(adata)?;
         let moments = library_log_moments(adata, manager.registry())?;
+        let var_names = adata.var_names()?.iter().map(str::to_owned).collect();
+        Self::fresh(manager, Some(moments), var_names, params, settings)
+    }
+
+    /// A model with fresh parameters and without a data set, to be trained on minibatches of the
+    /// caller's own ([`Model::train_on`]). `registry` is of a data set of the same kind: of a part of
+    /// the data, or written down ([`Registry::from_saved`]).
+    ///
+    /// # Errors
+    /// [`Error::NotSetUp`] when the registry is another class's; [`Error::NoDataSet`] when a part of
+    /// the module is computed from data; when arguments are wrong.
+    pub fn from_registry(
+        registry: Registry,
+        params: &M::Params,
+        settings: &Settings,
+    ) -> Result<Self> {
+        let manager = AnnDataManager::from_registry(registry);
+        manager.check_class(M::NAME)?;
+        let genes = manager.registry().state(REGISTRY_KEYS.x);
+        let var_names = genes.and_then(|genes| genes.read("column_names")).unwrap_or_default();
+        Self::fresh(manager, None, var_names, params, settings)
+    }
+
+    fn fresh(
+        manager: AnnDataManager,
+        library_log_moments: Option<(Vec<f32>, Vec<f32>)>,
+        var_names: Vec<String>,
+        params: &M::Params,
+        settings: &Settings,
+    ) -> Result<Self> {
         settings.apply();
         let store = nn::Store::new(settings.device()?);
-        let module = build::<M>(params, &manager, moments, &store)?;
+        let module = build::<M>(params, &manager, library_log_moments, &store)?;
         Ok(Self {
             params: params.clone(),
             manager,
             module,
             store,
             settings: settings.clone(),
-            var_names: adata.var_names()?.iter().map(str::to_owned).collect(),
+            var_names,
             is_trained: false,
             history: History::new(),
             split: Split::default(),
@@ -122,7 +154,7 @@ impl<M: BaseModelClass> Model<M> {
         settings.apply();
         let store = nn::Store::new(settings.device()?);
         let n_batch = manager.summary_stats().n_batch().max(1) as usize;
-        let moments = (vec![0.0; n_batch], vec![1.0; n_batch]);
+        let moments = Some((vec![0.0; n_batch], vec![1.0; n_batch]));
         let module = build::<M>(&params, &manager, moments, &store)?;
         store.load(&saved.weights)?;
         settings.apply(); // the state of the generator does not depend on the initial weights
@@ -158,6 +190,21 @@ impl<M: BaseModelClass> Model<M> {
         training::train(self, adata, params, observer)
     }
 
+    /// Trains on minibatches of the caller's own, in place of a data set; what `params` says of the
+    /// split, of minibatches and of their order is the caller's affair then. Which rows they are of is
+    /// not kept.
+    ///
+    /// # Errors
+    /// As [`Model::train`]; what the minibatches fail with.
+    pub fn train_on(
+        &mut self,
+        data: &DataModule<'_>,
+        params: &TrainParams,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        training::train_on(self, data, Split::default(), params, observer)
+    }
+
     /// Everything worth keeping.
     ///
     /// # Errors
@@ -186,26 +233,6 @@ impl<M: BaseModelClass> Model<M> {
         Ok(SavedModel { meta, weights: self.store.weights()? })
     }
 
-    /// The terms in which data sets are registered.
-    pub fn manager(&self) -> &AnnDataManager {
-        &self.manager
-    }
-
-    /// The computational part.
-    pub fn module(&self) -> &M::Module {
-        &self.module
-    }
-
-    /// Metric → one value per epoch.
-    pub fn history(&self) -> &IndexMap<String, Vec<f64>> {
-        &self.history
-    }
-
-    /// Whether it was trained.
-    pub fn is_trained(&self) -> bool {
-        self.is_trained
-    }
-
     /// Minibatches of a data set, which is registered in the model's terms unless it is so already.
     ///
     /// # Errors
@@ -225,7 +252,7 @@ impl<M: BaseModelClass> Model<M> {
 fn build<M: BaseModelClass>(
     params: &M::Params,
     manager: &AnnDataManager,
-    library_log_moments: (Vec<f32>, Vec<f32>),
+    library_log_moments: Option<(Vec<f32>, Vec<f32>)>,
     store: &nn::Store,
 ) -> Result<M::Module> {
     let registry = manager.registry();

@@ -30,7 +30,8 @@ pub trait Sink {
     /// When the result cannot be kept.
     fn begin(&mut self, spec: &OutputSpec) -> Result<()>;
 
-    /// The next rows of the result announced last.
+    /// The next rows of the result announced last: all blocks dense, or all CSR where most values
+    /// are zero, or data frames of a table.
     ///
     /// # Errors
     /// When they cannot be kept.

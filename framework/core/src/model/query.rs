@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     BaseModelClass, DynModel, DynModelClass, MethodDescription, Model, ModelDescription, Observer,
-    Settings, Setup, Sink,
+    Settings, Setup, Sink, queries::get_from_registry,
 };
 use crate::{
     anndata::AnnData,
@@ -46,8 +46,9 @@ impl<M: BaseModelClass> Query<M> {
     }
 }
 
-/// The class `M` with these queries, as a trait object.
-pub fn class_of<M: BaseModelClass>(queries: Vec<Query<M>>) -> Arc<dyn DynModelClass> {
+/// The class `M` with these queries and those of every model, as a trait object.
+pub fn class_of<M: BaseModelClass>(mut queries: Vec<Query<M>>) -> Arc<dyn DynModelClass> {
+    queries.push(get_from_registry());
     Arc::new(Class { queries: queries.into() })
 }
 

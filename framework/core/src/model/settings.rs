@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 pub struct Settings {
     /// Fixes initial weights, split, order of cells and noise.
     pub seed: i64,
-    /// `auto`, `cpu`, `cuda` or `cuda:1`.
+    /// `auto`, `cpu`, `cuda`, `cuda:1`, or the number of a GPU.
     pub device: String,
     /// Threads of libtorch; its own choice when none is given.
     pub threads: Option<i32>,
@@ -38,10 +38,12 @@ impl Settings {
             "auto" => Ok(if gpus > 0 { Device::Cuda(0) } else { Device::Cpu }),
             "cpu" => Ok(Device::Cpu),
             name => {
-                let i = name.strip_prefix("cuda").map(|rest| rest.strip_prefix(':').unwrap_or("0"));
-                let i: usize = i
-                    .and_then(|i| i.parse().ok())
-                    .ok_or_else(|| wrong("auto, cpu, cuda or cuda:N"))?;
+                let i = match name.strip_prefix("cuda") {
+                    Some("") => "0",
+                    Some(rest) => rest.strip_prefix(':').unwrap_or_default(),
+                    None => name,
+                };
+                let i: usize = i.parse().map_err(|_| wrong("auto, cpu, cuda, cuda:N or N"))?;
                 let present = format!("a GPU that is there ({gpus} found)");
                 if i < gpus { Ok(Device::Cuda(i)) } else { Err(wrong(&present)) }
             }

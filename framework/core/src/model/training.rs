@@ -3,7 +3,9 @@
 use super::{BaseModelClass, Event, Model, Observer};
 use crate::{
     anndata::AnnData,
-    data::{DataSplitter, LoaderOptions, Order, counts, rare_categories},
+    data::{
+        DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split, counts, rare_categories,
+    },
     error::{Error, Result},
     registry_keys::REGISTRY_KEYS,
     train::{Ending, Runner, TrainParams, TrainingPlan, heuristic_epochs},
@@ -16,7 +18,6 @@ pub(super) fn train<M: BaseModelClass>(
     params: &TrainParams,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
-    let TrainingPlan::Elbo = M::training_plan();
     let seed = model.settings.seed;
     let split = splitter(params, seed)?.split(adata.n_obs())?;
     for text in &split.notes {
@@ -29,6 +30,7 @@ pub(super) fn train<M: BaseModelClass>(
         batch_size: params.batch_size,
         order,
         drop_last: params.drop_last,
+        load_sparse_tensor: params.load_sparse_tensor,
         ..Default::default()
     };
     let seed = seed as u64;
@@ -46,15 +48,22 @@ pub(super) fn train<M: BaseModelClass>(
         [] => None,
         rows => Some(model.loader(adata, options(rows, Order::Sequential))?),
     };
-    let max_epochs = params.max_epochs.unwrap_or_else(|| heuristic_epochs(adata.n_obs()));
-    let runner = Runner {
-        module: &model.module,
-        store: &model.store,
-        train: &loader,
-        validation: held_out.as_ref(),
-        params,
-        max_epochs,
-    };
+    let validation = held_out.as_ref().map(|loader| loader as &dyn Minibatches);
+    train_on(model, &DataModule { train: &loader, validation }, split, params, observer)
+}
+
+/// Trains on minibatches, which are of the rows `split` where they are of a data set.
+pub(super) fn train_on<M: BaseModelClass>(
+    model: &mut Model<M>,
+    data: &DataModule<'_>,
+    split: Split,
+    params: &TrainParams,
+    observer: &mut dyn Observer,
+) -> Result<Ending> {
+    let TrainingPlan::Elbo = M::training_plan();
+    let max_epochs = params.max_epochs.unwrap_or_else(|| heuristic_epochs(data.n_obs()));
+    let (module, store) = (&model.module, &model.store);
+    let runner = Runner { module, store, data, params, max_epochs };
     let ending = runner.run(&mut model.history, observer);
     model.split = split;
     // Also when training failed later: the model is back where its last good epoch ended.

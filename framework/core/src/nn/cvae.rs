@@ -6,7 +6,7 @@ use super::{Init, LatentDistribution, Path, one_hot};
 use crate::{
     data::Batch,
     distributions::{Likelihood, Normal},
-    error::Result,
+    error::{Error, Result},
     model::{Ctx, HasLibrary, HasPx, HasQz, ModuleData},
 };
 
@@ -98,13 +98,18 @@ pub struct LibraryPrior {
 
 impl LibraryPrior {
     /// With the moments of the registered data.
-    pub fn new(path: &Path<'_>, data: &ModuleData<'_>) -> Self {
-        let (means, vars) = &data.library_log_moments;
+    ///
+    /// # Errors
+    /// [`Error::NoDataSet`] when the model is made without a data set.
+    pub fn new(path: &Path<'_>, data: &ModuleData<'_>) -> Result<Self> {
+        let what = "the prior of a latent library size";
+        let moments = data.library_log_moments.as_ref();
+        let (means, vars) = moments.ok_or(Error::NoDataSet { what })?;
         let row = |values: &[f32]| Tensor::from_slice(values).unsqueeze(0); // [1, n_batch]
-        Self {
+        Ok(Self {
             log_means: path.buffer("library_log_means", &row(means)),
             log_vars: path.buffer("library_log_vars", &row(vars)),
-        }
+        })
     }
 
     /// The prior of each cell `[n_cells, 1]`.

@@ -41,6 +41,19 @@ impl Store {
         self.device
     }
 
+    /// Moves all tensors, for the layers that hold them too.
+    ///
+    /// # Errors
+    /// When the device refuses.
+    pub fn to_device(&mut self, device: Device) -> Result<()> {
+        for entry in self.entries.get_mut().values_mut() {
+            let moved = tch::no_grad(|| entry.tensor.f_to_device(device))?;
+            tch::no_grad(|| entry.tensor.f_set_data(&moved))?; // the handle is the layers' too
+        }
+        self.device = device;
+        Ok(())
+    }
+
     /// The path of names without prefix.
     pub fn root(&self) -> Path<'_> {
         Path { store: self, prefix: String::new() }

@@ -5,6 +5,7 @@ mod given;
 mod history;
 mod numbers;
 pub mod scvi_tools;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use given::GivenField;
+pub(crate) use summary::summary_string;
 
 use crate::{
     anndata::Dense,
+    data::SetupView,
     error::{Error, Result},
     params::Args,
 };
@@ -67,6 +70,23 @@ pub struct SavedModel {
     pub meta: ModelMeta,
     /// Parameters and buffers under scvi-tools' state_dict names.
     pub weights: IndexMap<String, Dense>,
+}
+
+/// The registry of the model in this place, whoever wrote it; see [`read`].
+///
+/// # Errors
+/// Those of [`read`].
+pub fn load_registry(path: &Path) -> Result<Value> {
+    Ok(read(path)?.meta.registry)
+}
+
+/// The arguments with which the data set of the model in this place was set up; `None` when fields
+/// were registered without any. See [`read`].
+///
+/// # Errors
+/// Those of [`read`].
+pub fn view_setup_args(path: &Path) -> Result<Option<SetupView>> {
+    Ok(SetupView::of(&load_registry(path)?))
 }
 
 /// Reads a model from its folder, whoever wrote it: this library or scvi-tools. scvi-tools' file

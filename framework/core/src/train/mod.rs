@@ -9,8 +9,8 @@ mod runner;
 mod schedule;
 
 pub use history::{EpochSums, History, Subset};
-pub use optim::{Adam, clip_grad_norm};
-pub use params::{Monitor, Optimizer, TrainParams};
+pub use optim::{Adam, clip_grad_norm, clip_grad_value};
+pub use params::{Clip, Mode, Monitor, Optimizer, TrainParams};
 pub use plan::TrainingPlan;
 pub use runner::{Ending, Runner};
 pub use schedule::{KlSchedule, Patience, Plateau, heuristic_epochs};

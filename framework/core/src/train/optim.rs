@@ -84,6 +84,15 @@ pub fn clip_grad_norm(grads: &[Tensor], max_norm: f64) {
     });
 }
 
+/// Brings each entry of the gradients to a size of at most `max`.
+pub fn clip_grad_value(grads: &[Tensor], max: f64) {
+    tch::no_grad(|| {
+        for grad in grads.iter().filter(|grad| grad.defined()) {
+            let _ = grad.shallow_clone().clamp_(-max, max);
+        }
+    });
+}
+
 impl Slot {
     fn update(&mut self, grad: &Tensor, lr: f64, eps: f64, weight_decay: f64, rule: Optimizer) {
         self.step += 1;
@@ -174,5 +183,13 @@ mod tests {
         assert!((norm() - 5.0).abs() < 1e-9);
         clip_grad_norm(&grads, 1.0);
         assert!((norm() - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn large_entries_of_gradients_are_cut_small_ones_kept() {
+        let grads = [Tensor::from_slice(&[3.0, -0.5]), Tensor::new(), Tensor::from_slice(&[-4.0])];
+        clip_grad_value(&grads, 1.0);
+        assert_eq!(Vec::<f64>::try_from(&grads[0]).unwrap(), [1.0, -0.5]);
+        assert_eq!(Vec::<f64>::try_from(&grads[2]).unwrap(), [-1.0]);
     }
 }

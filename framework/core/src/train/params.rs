@@ -41,6 +41,28 @@ impl Monitor {
     }
 }
 
+choices! {
+    /// Which way a metric gets better.
+    pub enum Mode {
+        /// Down.
+        #[default]
+        Min = "min",
+        /// Up.
+        Max = "max",
+    }
+}
+
+choices! {
+    /// What of a gradient is bounded.
+    pub enum Clip {
+        /// The norm of all entries together: they shrink alike.
+        #[default]
+        Norm = "norm",
+        /// The size of each entry.
+        Value = "value",
+    }
+}
+
 /// Arguments of `train`.
 #[derive(Clone, Debug, PartialEq, Params)]
 pub struct TrainParams {
@@ -64,10 +86,14 @@ pub struct TrainParams {
     /// The split itself: a JSON list of up to three lists of row numbers (training, validation,
     /// test).
     pub external_indexing: Option<Value>,
+    /// Keep sparse counts sparse until a minibatch is on the device; worth it for GPUs.
+    pub load_sparse_tensor: bool,
     /// Stop when the watched metric no longer improves.
     pub early_stopping: bool,
     /// The metric that early stopping watches.
     pub early_stopping_monitor: Monitor,
+    /// Whether the watched metric should fall (min) or rise (max).
+    pub early_stopping_mode: Mode,
     /// Smallest change that counts as an improvement.
     #[param(min = 0)]
     pub early_stopping_min_delta: f64,
@@ -117,7 +143,9 @@ pub struct TrainParams {
     pub lr_min: f64,
     /// The metric that the learning rate follows.
     pub lr_scheduler_metric: Monitor,
-    /// Largest norm of the whole gradient; longer ones are shortened.
+    /// How long the gradient may be; what exceeds it is cut back.
     #[param(min = 0)]
     pub gradient_clip_val: Option<f64>,
+    /// Whether that is about the norm of the whole gradient or about each entry's value.
+    pub gradient_clip_algorithm: Clip,
 }

@@ -1,11 +1,11 @@
 //! The training loop.
 
 use super::{
-    Adam, EpochSums, History, KlSchedule, Monitor, Patience, Plateau, Subset, TrainParams,
-    clip_grad_norm, nonfinite,
+    Adam, Clip, EpochSums, History, KlSchedule, Monitor, Patience, Plateau, Subset, TrainParams,
+    clip_grad_norm, clip_grad_value, nonfinite,
 };
 use crate::{
-    data::{AnnDataLoader, Batch},
+    data::{Batch, DataModule},
     error::{Error, Result},
     model::{BaseModule, Ctx, Event, LossOutput, Observer},
     nn::Store,
@@ -29,10 +29,8 @@ pub struct Runner<'a, M: BaseModule> {
     pub module: &'a M,
     /// The parameters.
     pub store: &'a Store,
-    /// Minibatches to train on.
-    pub train: &'a AnnDataLoader,
-    /// Minibatches held out, if any.
-    pub validation: Option<&'a AnnDataLoader>,
+    /// Minibatches to train on, and those held out.
+    pub data: &'a DataModule<'a>,
     /// The arguments.
     pub params: &'a TrainParams,
     /// Epochs to run.
@@ -51,8 +49,11 @@ impl<M: BaseModule> Runner<'_, M> {
         let kl = KlSchedule::new(params)?;
         let parameters = self.store.trainable().into_iter().map(|(_, tensor)| tensor);
         let mut adam = Adam::new(parameters, params);
-        let mut patience =
-            Patience::new(params.early_stopping_patience, params.early_stopping_min_delta);
+        let mut patience = Patience::new(
+            params.early_stopping_patience,
+            params.early_stopping_min_delta,
+            params.early_stopping_mode,
+        );
         let mut plateau = Plateau::new(params);
         let mut step = 0;
 
@@ -76,7 +77,7 @@ impl<M: BaseModule> Runner<'_, M> {
                 }
             };
             let kl_weight = kl.weight(epoch, step.saturating_sub(1));
-            let mut metrics = sums.metrics(Subset::Train, self.train.n_cells());
+            let mut metrics = sums.metrics(Subset::Train, self.data.train.n_cells());
             metrics.push(("kl_weight".into(), kl_weight));
             if self.validates(epoch) {
                 metrics.extend(self.validate(kl_weight)?);
@@ -124,7 +125,7 @@ impl<M: BaseModule> Runner<'_, M> {
     ) -> Result<Option<EpochSums>> {
         let device = self.store.device();
         let (mut sums, mut cells) = (EpochSums::default(), 0);
-        for batch in self.train.epoch(epoch) {
+        for batch in self.data.train.epoch(epoch) {
             let batch = batch?.to_device(device);
             if batch.n_cells() < 2 {
                 continue; // cannot be normalised; another cell is left over in the next epoch
@@ -132,8 +133,10 @@ impl<M: BaseModule> Runner<'_, M> {
             let ctx = Ctx::training(device, kl.weight(epoch, *step));
             let loss = self.forward(&ctx, &batch)?;
             let grads = adam.gradients(&loss.loss)?;
-            if let Some(max_norm) = self.params.gradient_clip_val {
-                clip_grad_norm(&grads, max_norm);
+            match (self.params.gradient_clip_val, self.params.gradient_clip_algorithm) {
+                (Some(max), Clip::Norm) => clip_grad_norm(&grads, max),
+                (Some(max), Clip::Value) => clip_grad_value(&grads, max),
+                (None, _) => {}
             }
             if !loss.loss.double_value(&[]).is_finite() {
                 let tensor = nonfinite::origin(&batch, self.store, &loss);
@@ -147,7 +150,7 @@ impl<M: BaseModule> Runner<'_, M> {
                 epoch,
                 max_epochs: self.max_epochs,
                 cells,
-                n_cells: self.train.n_cells(),
+                n_cells: self.data.train.n_cells(),
                 loss: sums.mean_loss(),
             });
             if observer.cancelled() {
@@ -158,7 +161,7 @@ impl<M: BaseModule> Runner<'_, M> {
     }
 
     fn validate(&self, kl_weight: f64) -> Result<Vec<(String, f64)>> {
-        let Some(loader) = self.validation else { return Ok(Vec::new()) };
+        let Some(loader) = self.data.validation else { return Ok(Vec::new()) };
         let device = self.store.device();
         let ctx = Ctx { kl_weight, ..Ctx::eval(device) };
         let mut sums = EpochSums::default();
@@ -197,7 +200,7 @@ impl<M: BaseModule> Runner<'_, M> {
             ),
         ];
         for (used, name, monitor) in needs {
-            if used && monitor.is_validation() && self.validation.is_none() {
+            if used && monitor.is_validation() && self.data.validation.is_none() {
                 return Err(Error::Argument {
                     name: name.into(),
                     expected:

@@ -1,6 +1,6 @@
 //! What changes from epoch to epoch: number of epochs, KL weight, learning rate, the end.
 
-use super::TrainParams;
+use super::{Mode, TrainParams};
 use crate::error::{Error, Result};
 
 /// Epochs for a data set when the user names none: `20000 / n_cells * 400`, rounded half to even,
@@ -51,19 +51,24 @@ impl KlSchedule {
     }
 }
 
-/// Counts epochs without improvement of a metric that should fall.
+/// Counts epochs without improvement of a metric that should fall, or rise.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     best: f64,
     waited: usize,
     patience: usize,
     min_delta: f64,
+    mode: Mode,
 }
 
 impl Patience {
     /// Runs out after `patience` epochs that are not better than the best by `min_delta`.
-    pub fn new(patience: usize, min_delta: f64) -> Self {
-        Self { best: f64::INFINITY, waited: 0, patience, min_delta }
+    pub fn new(patience: usize, min_delta: f64, mode: Mode) -> Self {
+        let best = match mode {
+            Mode::Min => f64::INFINITY,
+            Mode::Max => f64::NEG_INFINITY,
+        };
+        Self { best, waited: 0, patience, min_delta, mode }
     }
 
     /// The best value so far.
@@ -73,7 +78,11 @@ impl Patience {
 
     /// Hears the next value; true when patience has run out.
     pub fn hear(&mut self, value: f64) -> bool {
-        if value < self.best - self.min_delta {
+        let is_better = match self.mode {
+            Mode::Min => value < self.best - self.min_delta,
+            Mode::Max => value > self.best + self.min_delta,
+        };
+        if is_better {
             self.best = value;
             self.waited = 0;
             return false;
@@ -95,7 +104,7 @@ impl Plateau {
     /// As the arguments say.
     pub fn new(params: &TrainParams) -> Self {
         // libtorch's rule lowers after more than `lr_patience` bad epochs.
-        let patience = Patience::new(params.lr_patience + 1, params.lr_threshold);
+        let patience = Patience::new(params.lr_patience + 1, params.lr_threshold, Mode::Min);
         Self { patience, factor: params.lr_factor, min: params.lr_min }
     }
 
@@ -153,10 +162,13 @@ mod tests {
 
     #[test]
     fn patience_runs_out_after_as_many_bad_epochs() {
-        let mut patience = Patience::new(2, 0.5);
-        let heard: Vec<bool> = [10.0, 9.0, 8.8, 8.4, 8.3, 8.2].map(|v| patience.hear(v)).into();
-        assert_eq!(heard, [false, false, false, false, false, true]);
-        assert_eq!(patience.best(), 8.4);
+        for (mode, sign) in [(Mode::Min, 1.0), (Mode::Max, -1.0)] {
+            let mut patience = Patience::new(2, 0.5, mode);
+            let values = [10.0, 9.0, 8.8, 8.4, 8.3, 8.2];
+            let heard: Vec<bool> = values.map(|v| patience.hear(sign * v)).into();
+            assert_eq!(heard, [false, false, false, false, false, true]);
+            assert_eq!(patience.best(), sign * 8.4);
+        }
     }
 
     #[test]

@@ -9,4 +9,5 @@ mod import;
 mod loading;
 mod python;
 mod round_trip;
+mod spool;
 mod stream;

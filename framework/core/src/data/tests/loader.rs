@@ -2,7 +2,7 @@
 
 use half::f16;
 use indexmap::IndexMap;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::*;
 use crate::data::{
@@ -204,7 +204,10 @@ fn sparse_elements_stay_sparse_when_asked_to() {
             load(x.clone(), options).unwrap()
         };
         for (dense, sparse) in load(false).iter().zip(&load(true)) {
+            let moved = sparse.to_device(Device::Cpu);
+            assert!(moved.x().unwrap().f_crow_indices().is_err(), "{what}");
             let (dense, sparse) = (dense.x().unwrap(), sparse.x().unwrap());
+            assert_eq!(rows(moved.x().unwrap()), rows(dense), "{what}");
             let is_dense = matches!(x, Element::Dense(_));
             assert_eq!(sparse.f_crow_indices().is_err(), is_dense, "{what}");
             assert_eq!(sparse.kind(), Kind::Float, "{what}");

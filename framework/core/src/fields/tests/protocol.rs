@@ -87,11 +87,13 @@ fn stores_find_managers_by_data_set_and_refuse_those_of_other_classes() {
     assert_eq!(store.iter().count(), 2);
     // Setting up again replaces.
     store.register_manager(set_up("bools", "MyModel", &mut adata)).unwrap();
-    let again = store.deregister_manager(&adata).unwrap();
+    let again = store.get_anndata_manager(&adata).unwrap();
     assert_eq!(again.summary_stats().n_batch(), 2);
+    store.deregister_manager(Some(&adata));
     check_error(store.get_anndata_manager(&adata), not_set_up);
-    assert!(store.deregister_manager(&adata).is_none());
     assert!(store.get_anndata_manager(&copy).is_ok());
+    store.deregister_manager(None);
+    check_error(store.get_anndata_manager(&copy), not_set_up);
     check_error(
         store.register_manager(set_up("text", "Other", &mut adata)),
         "the manager was not set up for MyModel: it was made by setup_anndata of Other",

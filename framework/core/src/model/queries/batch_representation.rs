@@ -44,6 +44,8 @@ where
 {
     /// The vector of each cell's batch, float32 `[n_cells, n_dims]`, in the order asked for.
     ///
+    /// Memory: the answer, and a minibatch.
+    ///
     /// # Errors
     /// [`Error::Argument`] when batches go in as one-hots; when the data do not fit the model.
     pub fn get_batch_representation(

@@ -1,10 +1,11 @@
 //! Correlation between the columns of a matrix that comes in blocks of rows.
 
-use std::{panic, thread};
+use std::{env, panic, thread};
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
+use tempfile::NamedTempFile;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Takes rows, gives the correlation of their columns.
 pub(super) trait Correlation {
@@ -58,38 +59,59 @@ impl Correlation for Pearson {
     }
 }
 
-/// Spearman's: Pearson's of the ranks, ties sharing their average. Keeps one float32 per value.
+/// Spearman's: Pearson's of the ranks, ties sharing their average. Keeps one float32 per value; where
+/// these are many, in a file from which the system takes what it needs into memory.
 pub(super) struct Spearman {
-    columns: Vec<Vec<f32>>,
+    values: Tensor, // float32 [n_columns, n_rows]
+    n_rows: i64,
+    _file: Option<NamedTempFile>,
 }
+
+/// Bytes from which on values lie in a file.
+const LARGE: usize = 256 << 20;
 
 impl Spearman {
     /// Of this many columns, with room for so many rows.
-    pub fn new(n_columns: usize, n_rows: usize) -> Self {
-        Self { columns: (0..n_columns).map(|_| Vec::with_capacity(n_rows)).collect() }
+    ///
+    /// # Errors
+    /// When the values are many, and the folder for temporary files has no room for them.
+    pub fn new(n_columns: usize, n_rows: usize) -> Result<Self> {
+        Self::with_file(n_columns, n_rows, n_columns * n_rows * size_of::<f32>() >= LARGE)
+    }
+
+    fn with_file(n_columns: usize, n_rows: usize, in_file: bool) -> Result<Self> {
+        let shape = [n_columns as i64, n_rows as i64];
+        if !in_file {
+            let values = Tensor::f_zeros(shape, (Kind::Float, Device::Cpu))?;
+            return Ok(Self { values, n_rows: 0, _file: None });
+        }
+        let folder = env::temp_dir();
+        let failed = |source| Error::Io { path: folder.clone(), action: "make a file in", source };
+        let file = NamedTempFile::new_in(&folder).map_err(failed)?;
+        let bytes = n_columns * n_rows * size_of::<f32>();
+        file.as_file().set_len(bytes as u64).map_err(failed)?;
+        let (path, n) = (file.path().to_string_lossy(), n_columns * n_rows);
+        let values = Tensor::f_from_file(&path, true, n as i64, (Kind::Float, Device::Cpu))?;
+        Ok(Self { values: values.f_view(shape)?, n_rows: 0, _file: Some(file) })
     }
 }
 
 impl Correlation for Spearman {
     fn add(&mut self, rows: &Tensor) -> Result<()> {
         let (n_rows, _) = rows.size2()?;
-        let by_column = Vec::<f32>::try_from(rows.tr().f_reshape([-1])?)?;
-        for (column, values) in self.columns.iter_mut().zip(by_column.chunks(n_rows as usize)) {
-            column.extend_from_slice(values);
-        }
+        self.values.f_narrow(1, self.n_rows, n_rows)?.f_copy_(&rows.tr())?;
+        self.n_rows += n_rows;
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Tensor> {
-        const BLOCK: usize = 512; // short enough for sums in float32
-        let columns = &mut self.columns;
-        rank_all(columns);
-        let (n_columns, n_rows) = (columns.len() as i64, columns.first().map_or(0, Vec::len));
+    fn finish(self: Box<Self>) -> Result<Tensor> {
+        const BLOCK: i64 = 512; // rows: few enough for sums in float32
+        let values = self.values.f_narrow(1, 0, self.n_rows)?;
+        rank_all(&values)?;
+        let n_columns = values.size2()?.0;
         let mut products = Tensor::zeros([n_columns, n_columns], tch::kind::DOUBLE_CPU);
-        for start in (0..n_rows).step_by(BLOCK) {
-            let rows = start..n_rows.min(start + BLOCK);
-            let block: Vec<f32> = columns.iter().flat_map(|c| &c[rows.clone()]).copied().collect();
-            let block = Tensor::from_slice(&block).f_view([n_columns, rows.len() as i64])?;
+        for start in (0..self.n_rows).step_by(BLOCK as usize) {
+            let block = values.f_narrow(1, start, BLOCK.min(self.n_rows - start))?.contiguous();
             products += block.f_matmul(&block.tr())?;
         }
         normalised(&products)
@@ -102,34 +124,32 @@ fn normalised(products: &Tensor) -> Result<Tensor> {
     Ok(products.f_div(&lengths.unsqueeze(1))?.f_div(&lengths)?.f_clamp(-1.0, 1.0)?)
 }
 
-/// [`rank`] of each column, on as many threads as libtorch uses.
-fn rank_all(columns: &mut [Vec<f32>]) {
+/// [`rank`] of each column of `[n_columns, n_rows]`, on as many threads as libtorch uses; so many
+/// columns at a time.
+fn rank_all(values: &Tensor) -> Result<()> {
     let n_threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
-    let n_each = columns.len().div_ceil(n_threads).max(1);
-    thread::scope(|scope| {
-        let parts = columns.chunks_mut(n_each);
-        let threads: Vec<_> = parts
-            .map(|part| {
-                scope.spawn(|| {
-                    let mut order = Vec::new();
-                    part.iter_mut().for_each(|column| rank(column, &mut order));
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap_or_else(|fault| panic::resume_unwind(fault));
+    for columns in values.f_split(n_threads as i64, 0)? {
+        let mut ranked: Vec<Vec<f32>> =
+            columns.unbind(0).iter().map(Vec::try_from).collect::<std::result::Result<_, _>>()?;
+        thread::scope(|scope| {
+            let threads = ranked.iter_mut().map(|column| scope.spawn(|| rank(column)));
+            for thread in threads.collect::<Vec<_>>() {
+                thread.join().unwrap_or_else(|fault| panic::resume_unwind(fault));
+            }
+        });
+        for (column, ranks) in columns.unbind(0).iter_mut().zip(&ranked) {
+            column.f_copy_(&Tensor::from_slice(ranks))?;
         }
-    });
+    }
+    Ok(())
 }
 
 /// Puts in place of each value its rank, less the mean of all ranks; equal ones share their average.
-/// `order` is room for work.
-fn rank(column: &mut [f32], order: &mut Vec<u64>) {
+fn rank(column: &mut [f32]) {
     // Value above, row below: whole numbers that are sorted as the values are.
     let keys =
         column.iter().zip(0u64..).map(|(&value, row)| u64::from(ascending(value)) << 32 | row);
-    order.clear();
-    order.extend(keys);
+    let mut order: Vec<u64> = keys.collect();
     order.sort_unstable();
     let middle = (column.len() as f64 - 1.0) / 2.0;
     let mut first = 0;
@@ -223,6 +243,9 @@ mod tests {
         let doubles: Vec<Vec<f64>> = columns.iter().map(doubled).collect();
         let ranked: Vec<Vec<f64>> = doubles.iter().map(|column| ranks(column)).collect();
         check(&correlate(Box::new(Pearson::new(N_COLUMNS)), &columns), &doubles, 1e-10);
-        check(&correlate(Box::new(Spearman::new(N_COLUMNS, N_ROWS)), &columns), &ranked, 1e-6);
+        for in_file in [false, true] {
+            let spearman = Spearman::with_file(N_COLUMNS, N_ROWS, in_file).unwrap();
+            check(&correlate(Box::new(spearman), &columns), &ranked, 1e-6);
+        }
     }
 }

@@ -50,6 +50,8 @@ pub fn get_reconstruction_error<M: BaseModelClass>() -> Query<M> {
 impl<M: BaseModelClass> Model<M> {
     /// Evidence lower bound per cell, in the order asked for; one sample of z each.
     ///
+    /// Memory: the answer, and some five float32 for each of `batch_size * n_vars`.
+    ///
     /// # Errors
     /// When the data do not fit the model.
     pub fn get_elbo(
@@ -64,6 +66,8 @@ impl<M: BaseModelClass> Model<M> {
     }
 
     /// −log p(x|z) per cell, in the order asked for; one sample of z each.
+    ///
+    /// Memory: as [`Model::get_elbo`].
     ///
     /// # Errors
     /// When the data do not fit the model.

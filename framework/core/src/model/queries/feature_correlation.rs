@@ -85,8 +85,9 @@ where
     /// these frequencies themselves in place of the gamma's draws. Not a number where a gene does not
     /// vary.
     ///
-    /// Memory: a few float64 `[n_vars, n_vars]`; for `spearman` also 4 bytes for each of
-    /// `n_samples * n_cells * n_vars` draws, of one batch of `transform_batch` at a time.
+    /// Memory: a few float64 `[n_vars, n_vars]`. For `spearman` there are 4 bytes for each of
+    /// `n_samples * n_cells * n_vars` draws, of one batch of `transform_batch` at a time: up to 256 MB
+    /// in memory, more in a temporary file.
     ///
     /// # Errors
     /// When batches are unknown, or the data do not fit the model.
@@ -104,7 +105,7 @@ where
             let mut correlation: Box<dyn Correlation> = match params.correlation_type {
                 CorrelationType::Pearson => Box::new(Pearson::new(n_vars)),
                 CorrelationType::Spearman => {
-                    Box::new(Spearman::new(n_vars, n_cells * params.n_samples))
+                    Box::new(Spearman::new(n_vars, n_cells * params.n_samples)?)
                 }
             };
             let how = Decoding {

@@ -72,6 +72,9 @@ where
 {
     /// Posterior of the latent variables, rows in the order asked for.
     ///
+    /// Memory: the answer, and a minibatch; for latent distribution `ln` also
+    /// `batch_size * mc_samples * n_latent` float32.
+    ///
     /// # Errors
     /// [`crate::Error::NotTrained`]; when the data do not fit the model.
     pub fn get_latent_representation(

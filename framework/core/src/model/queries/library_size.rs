@@ -55,6 +55,8 @@ where
 {
     /// Library size per cell, in counts, in the order asked for.
     ///
+    /// Memory: the answer, and a minibatch.
+    ///
     /// # Errors
     /// [`Error::NotTrained`]; [`Error::Argument`] when the mean of a posterior is asked for and the
     /// library size is observed; when the data do not fit the model.

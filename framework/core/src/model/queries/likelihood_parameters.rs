@@ -58,6 +58,8 @@ where
     /// `[n_samples, n_cells, n_vars]` for several draws without their mean. One pass over the cells
     /// for each, with the same draws, so that none is held.
     ///
+    /// Memory: some five float32 for each of `batch_size * n_samples * n_vars`.
+    ///
     /// # Errors
     /// When the data do not fit the model.
     pub fn get_likelihood_parameters(

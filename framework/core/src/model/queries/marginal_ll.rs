@@ -61,6 +61,8 @@ where
     /// Estimate of log p(x) per cell, in the order asked for: the log of the mean over draws from the
     /// posterior of `p(x|z) p(z) / q(z|x)`, and likewise for a latent library size (Burda et al. 2016).
     ///
+    /// Memory: some five float32 for each of `batch_size * n_mc_samples_per_pass * n_vars`.
+    ///
     /// # Errors
     /// When the data do not fit the model.
     pub fn get_marginal_ll(

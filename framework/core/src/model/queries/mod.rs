@@ -6,6 +6,7 @@ mod decoding;
 mod differential;
 mod elbo;
 mod feature_correlation;
+mod from_registry;
 mod importance;
 mod latent;
 mod library_size;
@@ -23,6 +24,7 @@ pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use feature_correlation::{
     CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,
 };
+pub use from_registry::{FromRegistryParams, get_from_registry};
 pub use importance::{ImportanceParams, Weights};
 pub use latent::{Latent, LatentParams, get_latent_representation};
 pub use library_size::{LibrarySizeParams, get_latent_library_size};

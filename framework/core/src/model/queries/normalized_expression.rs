@@ -79,6 +79,9 @@ where
     /// float32: `[n_cells, n_genes]` in the order asked for; `[n_samples, n_cells, n_genes]` for
     /// several draws without their mean; `[n_samples_overall, n_genes]` for draws in all.
     ///
+    /// Memory: some five float32 for each of `batch_size * n_samples * n_vars` (one draw at a time
+    /// without the mean); with importance weights `n_samples_overall * n_genes` more.
+    ///
     /// # Errors
     /// When batches or genes are unknown, or the data do not fit the model.
     pub fn get_normalized_expression(

@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use super::decoding::{Decoding, Generative, Inference, mean, select};
 use crate::{
     Params,
-    anndata::{AnnData, DType, Element},
+    anndata::{AnnData, DType, Element, Sparse},
     error::Result,
     model::{BaseModelClass, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     nn::convert,
@@ -52,8 +52,10 @@ where
     Generative<M>: HasPx,
 {
     /// Sends drawn counts to `sink`, minibatch by minibatch, as `posterior_predictive_sample`, float32:
-    /// `[n_cells, n_genes]` in the order asked for, or `[n_cells, n_genes, n_samples]` for several
-    /// draws.
+    /// `[n_cells, n_genes]` in the order asked for, in CSR blocks, or dense
+    /// `[n_cells, n_genes, n_samples]` for several draws.
+    ///
+    /// Memory: some six float32 for each of `batch_size * n_samples * n_vars`.
     ///
     /// # Errors
     /// When batches or genes are unknown, or the data do not fit the model.
@@ -88,10 +90,11 @@ where
             let draws = generated.iter().map(|px| px.px().sample());
             let draws = mean(draws.collect::<Result<Vec<_>>>()?.into_iter());
             let draws = select(&draws, &genes)?.to_kind(Kind::Float);
-            let draws = match params.n_samples {
-                1 => draws,
-                _ => draws.movedim_int(0, -1), // [n_cells, n_genes, n_samples]
-            };
+            if params.n_samples == 1 {
+                return sink
+                    .rows(Element::Sparse(Sparse::from_dense(&convert::to_dense(&draws)?)?));
+            }
+            let draws = draws.movedim_int(0, -1); // [n_cells, n_genes, n_samples]
             sink.rows(Element::Dense(convert::to_dense(&draws)?))
         })
     }

@@ -155,7 +155,7 @@ where
     /// Sends a table named `differential_expression` to `sink`, comparison by comparison: a row per
     /// gene, likeliest first, with the columns of scvi-tools.
     ///
-    /// Holds `2 × n_samples_overall × n_vars` float32, and as many again for the pairs.
+    /// Memory: `2 * n_samples_overall * n_vars` float32, and as many again for the pairs.
     ///
     /// # Errors
     /// [`Error::Argument`] for groups, rows or batches that are not there, or a group without cells;

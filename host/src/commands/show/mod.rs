@@ -1,9 +1,13 @@
 //! `scvi show`: describe a saved model, whether or not its plugin is there.
 
+mod attribute;
+mod registry;
+
 use std::path::Path;
 
 use scvi_framework::{
     fields::kind_of,
+    model::Settings,
     saved::{GivenField, ModelMeta, SavedModel},
     serde_json::{Value, json},
 };
@@ -12,25 +16,35 @@ use crate::{
     failure::Result,
     folder,
     options::plain,
-    plan::{Format, Ui},
+    plan::{Format, Part, Ui},
     session::Session,
     term,
 };
 
 /// Describes the model saved in `dir`.
-pub fn run(dir: &Path, session: &Session, ui: &Ui) -> Result<()> {
+pub fn run(dir: &Path, part: &Part, session: &Session, settings: &Settings, ui: &Ui) -> Result<()> {
     let saved = session.saved(dir)?;
+    match part {
+        Part::Summary => summarise(dir, &saved, session, ui),
+        Part::Attribute { attribute, key } => {
+            attribute::show(*attribute, key.as_deref(), dir, &saved, ui)
+        }
+        Part::Setup { adata, states } => {
+            let registry = registry::of(dir, saved, adata.as_deref(), session, settings)?;
+            super::setup::show(&registry, *states, ui)
+        }
+    }
+}
+
+fn summarise(dir: &Path, saved: &SavedModel, session: &Session, ui: &Ui) -> Result<()> {
     match ui.format {
-        Format::Json => term::print_json(&programs(&saved)),
-        Format::Text => term::print(&people(dir, &saved, session)),
+        Format::Json => term::print_json(&programs(saved)),
+        Format::Text => term::print(&people(dir, saved, session)),
     }
 }
 
 fn programs(saved: &SavedModel) -> Value {
-    let weights = saved.weights.iter();
-    let weights: scvi_framework::params::Args =
-        weights.map(|(name, array)| (name.clone(), json!(array.shape))).collect();
-    json!({ "model": saved.meta, "weights": weights })
+    json!({ "model": saved.meta, "weights": attribute::shapes(saved) })
 }
 
 fn people(dir: &Path, saved: &SavedModel, session: &Session) -> String {
@@ -53,7 +67,7 @@ fn people(dir: &Path, saved: &SavedModel, session: &Session) -> String {
     if !given.is_empty() {
         text += &term::section("Fields given", &term::pairs(given));
     }
-    let stats = summary_stats(&meta.registry);
+    let stats = attribute::summary_stats(&meta.registry);
     if !stats.is_empty() {
         let stats = stats.into_iter().map(|(key, n)| (key, n.to_string()));
         text += &term::section("Summary statistics", &term::pairs(stats));
@@ -75,14 +89,6 @@ fn given(args: Option<&Value>) -> Vec<(String, String)> {
     let args = args.and_then(Value::as_object).into_iter().flatten();
     let said = args.filter(|(_, value)| !value.is_null() && **value != Value::Array(vec![]));
     said.map(|(name, value)| (name.clone(), plain(value))).collect()
-}
-
-/// All summary statistics of a saved registry, in order of registration.
-fn summary_stats(registry: &Value) -> Vec<(String, i64)> {
-    let fields = registry.get("field_registries").and_then(Value::as_object);
-    let stats = |field: &Value| field.get("summary_stats").and_then(Value::as_object).cloned();
-    let all = fields.into_iter().flat_map(|fields| fields.values()).filter_map(stats).flatten();
-    all.filter_map(|(name, n)| Some((name, n.as_i64()?))).collect()
 }
 
 fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(&'static str, String)> {
