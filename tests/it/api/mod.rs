@@ -26,7 +26,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("get_latent_representation", "dataloader", "queries about a loader of the caller's"),
     ("get_marginal_ll", "dataloader", "queries about a loader of the caller's"),
     ("get_reconstruction_error", "dataloader", "queries about a loader of the caller's"),
-    ("differential_expression", "filter_outlier_cells", "the filter of outliers"),
 ];
 
 /// Why a name or parameter is not there yet.
