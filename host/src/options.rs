@@ -217,6 +217,7 @@ fn value_name(kind: &ParamKind) -> &'static str {
             ParamKind::Float => "X,X,…",
             _ => "A,B,…",
         },
+        ParamKind::Rows => "ROWS",
         ParamKind::Json => "JSON",
     }
 }
@@ -250,7 +251,9 @@ fn read(spec: &ParamSpec, kind: &ParamKind, text: &str) -> Result<Value, String>
         ParamKind::Choice(words) => words.iter().any(|w| w == text).then(|| text.into()),
         ParamKind::List(of) => return read_list(spec, of, text),
         // A bare word is short for a JSON string.
-        ParamKind::Json => Some(serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+        ParamKind::Rows | ParamKind::Json => {
+            Some(serde_json::from_str(text).unwrap_or_else(|_| text.into()))
+        }
     };
     value.filter(|v| !v.is_null() || *kind == ParamKind::Json).ok_or_else(wrong)
 }

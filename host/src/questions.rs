@@ -1,11 +1,17 @@
 //! A saved model with a data set, ready to be asked.
 
-use std::{path::Path, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use scvi_framework::{
     anndata::AnnData,
-    model::{DynModel, MethodDescription, ModelDescription, Settings, Sink},
+    fields::AnnDataField,
+    model::{DynModel, DynModelClass, MethodDescription, ModelDescription, Settings, Sink},
     params::Args,
+    saved::SavedModel,
 };
 
 use crate::{
@@ -36,6 +42,50 @@ pub fn find_method<'a>(model: &'a ModelDescription, name: &str) -> Result<&'a Me
     })
 }
 
+/// A method of a saved model, still without a data set.
+pub struct Question {
+    dir: PathBuf,
+    saved: SavedModel,
+    class: Arc<dyn DynModelClass>,
+    fields: Vec<Arc<dyn AnnDataField>>,
+    method: MethodDescription,
+}
+
+impl Question {
+    /// The method `name` of the model saved in `dir`.
+    ///
+    /// # Errors
+    /// When the model has no such method, or its plugin is not here.
+    pub fn find(dir: &Path, name: &str, session: &Session, ui: &Ui) -> Result<Self> {
+        let saved = session.saved(dir)?;
+        let class = session.class_of(dir, &saved)?;
+        let fields = session.fields_of(dir, &saved)?;
+        let method = find_method(&class.description(), name)?.clone();
+        for note in &saved.meta.notes {
+            ui.say(format!("note: {note}"));
+        }
+        Ok(Self { dir: dir.into(), saved, class, fields, method })
+    }
+
+    /// What the method takes and gives.
+    pub fn method(&self) -> &MethodDescription {
+        &self.method
+    }
+
+    /// Loads the model and the data set: the one named, else the model's own.
+    ///
+    /// # Errors
+    /// When there is no data set, or the model cannot be loaded.
+    pub fn about(self, data: &Data, settings: &Settings, ui: &Ui) -> Result<Asked> {
+        let Self { dir, saved, class, fields, method } = self;
+        let file = folder::data_set(&dir, data.adata.as_deref())?;
+        ui.step(format!("reading {}", file.display()));
+        let adata = files::read_h5ad(&file, data.backed)?;
+        let model = class.load(saved, &fields, settings)?;
+        Ok(Asked { adata, model, method })
+    }
+}
+
 /// A saved model with a data set, of which one method is wanted.
 pub struct Asked {
     /// The data set.
@@ -45,32 +95,6 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// Loads the model saved in `dir`, and the data set: the one named, else the model's own.
-    ///
-    /// # Errors
-    /// When the model has no such method, its plugin is not here, or there is no data set.
-    pub fn open(
-        dir: &Path,
-        method: &str,
-        data: &Data,
-        session: &Session,
-        settings: &Settings,
-        ui: &Ui,
-    ) -> Result<Self> {
-        let saved = session.saved(dir)?;
-        let class = session.class_of(dir, &saved)?;
-        let fields = session.fields_of(dir, &saved)?;
-        let method = find_method(&class.description(), method)?.clone();
-        for note in &saved.meta.notes {
-            ui.say(format!("note: {note}"));
-        }
-        let file = folder::data_set(dir, data.adata.as_deref())?;
-        ui.step(format!("reading {}", file.display()));
-        let adata = files::read_h5ad(&file, data.backed)?;
-        let model = class.load(saved, &fields, settings)?;
-        Ok(Self { adata, model, method })
-    }
-
     /// Whether the method takes this argument.
     pub fn takes(&self, argument: &str) -> bool {
         self.method.args.iter().any(|spec| spec.name == argument)

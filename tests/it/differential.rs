@@ -8,7 +8,7 @@ use std::{
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element},
     model::{
-        Model, OutputSpec, Settings, Silent, Sink,
+        Event, Model, Observer, OutputSpec, Settings, Silent, Sink,
         queries::{DeMode, Delta, DifferentialExpressionParams, ImportanceParams, Weights},
     },
     saved::scvi_tools,
@@ -218,16 +218,46 @@ fn groups_may_be_all_or_rows() {
 
     let n_obs = reference.adata.n_obs();
     let rows = reference.ask(&few(DifferentialExpressionParams {
-        idx1: Some((0..50).collect()),
-        idx2: Some((50..n_obs).collect()),
+        idx1: Some((0..50).collect::<Vec<_>>().into()),
+        idx2: Some((50..n_obs).collect::<Vec<_>>().into()),
         ..Default::default()
     }));
     let rest = reference.ask(&few(DifferentialExpressionParams {
-        idx1: Some((0..50).collect()),
+        idx1: Some((0..50).collect::<Vec<_>>().into()),
         ..Default::default()
     }));
     assert_eq!(rows, rest); // the other rows are the default, and a seed fixes the rest
     assert!(!rows[0].columns.contains_key("comparison"));
+
+    let mask: Vec<bool> = (0..n_obs).map(|i| i < 50).collect();
+    let masked = DifferentialExpressionParams { idx1: Some(mask.into()), ..Default::default() };
+    assert_eq!(reference.ask(&few(masked)), rows);
+}
+
+#[test]
+fn cells_may_be_told_by_queries() {
+    let Some(mut reference) = Reference::open() else { return };
+    let few = |params| DifferentialExpressionParams { n_samples_overall: 500, ..params };
+    let label = reference.label.clone();
+    let asked = DifferentialExpressionParams {
+        idx1: Some(format!("`{label}` == 'ct1' and batch in ['b0', 'b1']").as_str().into()),
+        idx2: Some(format!("`{label}` == 'ct2'").as_str().into()),
+        ..Default::default()
+    };
+    let queried = reference.ask(&few(asked.clone())).remove(0);
+    let mut named = reference.ask(&few(reference.between("ct1", Some("ct2")))).remove(0);
+    for column in ["comparison", "group1", "group2"] {
+        named.columns.shift_remove(column);
+    }
+    assert_eq!(queried, named); // the same cells and seed
+    let wrong = DifferentialExpressionParams { idx2: Some("batches == 'b0'".into()), ..asked };
+    assert_eq!(
+        reference.refused(&wrong),
+        format!(
+            "argument `idx2`: expected a column of obs (did you mean `batch`? present: {label}, \
+             batch, _scvi_batch, _scvi_labels), found `batches` at character 1 of `batches == 'b0'`"
+        )
+    );
 }
 
 #[test]
@@ -274,6 +304,40 @@ fn samples_can_be_weighted_by_importance() {
 }
 
 #[test]
+fn outliers_can_be_left_out() {
+    struct Notes(Vec<String>);
+    impl Observer for Notes {
+        fn hear(&mut self, event: &Event) {
+            if let Event::Note { text } = event {
+                self.0.push(text.clone());
+            }
+        }
+    }
+    let Some(mut reference) = Reference::open() else { return };
+    let mut ask = |params: &DifferentialExpressionParams| {
+        Settings::default().apply();
+        let (mut tables, mut notes) = (Tables::default(), Notes(Vec::new()));
+        let Reference { model, adata, .. } = &mut reference;
+        model.differential_expression(adata, params, &mut tables, &mut notes).unwrap();
+        (tables.0, notes.0)
+    };
+    let few = DifferentialExpressionParams {
+        idx1: Some(vec![0, 1, 2].into()),
+        n_samples_overall: 500,
+        ..Default::default()
+    };
+    let (all, _) = ask(&few);
+    let (without, notes) =
+        ask(&DifferentialExpressionParams { filter_outlier_cells: true, ..few.clone() });
+    let note = "group idx1: the covariance of its 3 cells in the latent space cannot be estimated, \
+                so that none is left out as an outlier";
+    assert_eq!(notes, [note]);
+    assert_ne!(all, without); // of the other cells a tenth is
+    let again = ask(&DifferentialExpressionParams { filter_outlier_cells: true, ..few }).0;
+    assert_eq!(without, again);
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     let Some(mut reference) = Reference::open() else { return };
     let unknown = reference.between("ct99", None);
@@ -283,11 +347,14 @@ fn what_is_not_there_is_named() {
             && message.ends_with("found ct99"),
         "{message}"
     );
-    let empty = DifferentialExpressionParams { idx1: Some(vec![]), ..Default::default() };
+    let empty = DifferentialExpressionParams {
+        idx1: Some(Vec::<usize>::new().into()),
+        ..Default::default()
+    };
     assert_eq!(reference.refused(&empty), "argument `idx1`: expected at least one row, found none");
     let twice = DifferentialExpressionParams {
-        idx1: Some(vec![1, 2]),
-        idx2: Some(vec![2]),
+        idx1: Some(vec![1, 2].into()),
+        idx2: Some(vec![2].into()),
         ..Default::default()
     };
     assert_eq!(

@@ -18,6 +18,7 @@
 //! | [`distributions`] | of latent variables and of counts |
 //! | [`anndata`] | the data set in memory |
 //! | [`data`] | registration, splitting, minibatches, simulated data |
+//! | [`selection`] | which cells are meant: positions, masks, queries |
 //! | [`train`] | the training plan, its arguments, the runner |
 //! | [`table`] | small tables for people |
 //! | [`saved`] | a model at rest, in our folder and in scvi-tools' file |
@@ -151,6 +152,7 @@ pub mod prelude;
 mod reference_python;
 pub mod registry_keys;
 pub mod saved;
+pub mod selection;
 pub mod table;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

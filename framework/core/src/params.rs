@@ -25,6 +25,8 @@ pub enum ParamKind {
     Choice(Vec<String>),
     /// Several values.
     List(Box<ParamKind>),
+    /// Rows of a data set: positions, a mask or a query.
+    Rows,
     /// Any JSON value.
     Json,
 }
@@ -124,6 +126,10 @@ impl ParamKind {
             ParamKind::Text => "text".into(),
             ParamKind::Choice(words) => format!("one of {}", words.join(", ")),
             ParamKind::List(of) => format!("a list, each entry {}", of.expected()),
+            ParamKind::Rows => {
+                "positions as 3,4,5, a mask as [true,false,…], or a query on obs as \"batch == 'a'\""
+                    .into()
+            }
             ParamKind::Json => "JSON".into(),
         }
     }

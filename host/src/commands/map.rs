@@ -19,7 +19,7 @@ use crate::{
         embedding::{Embedding, Space},
         latent,
     },
-    questions::{Asked, LATENT},
+    questions::{Asked, LATENT, Question},
     results::{Content, Gathered},
     session::Session,
     term,
@@ -42,7 +42,7 @@ pub fn draw(
     settings: &Settings,
     ui: &Ui,
 ) -> Result<Drawn> {
-    let mut asked = Asked::open(dir, LATENT, &plan.data, session, settings, ui)?;
+    let mut asked = Question::find(dir, LATENT, session, ui)?.about(&plan.data, settings, ui)?;
     // As it was read: the model adds to it what registration adds.
     let (n_obs, data_set) = (asked.adata.n_obs(), asked.adata.to_string());
     let cells = spread(n_obs, plan.max_cells);

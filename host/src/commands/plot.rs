@@ -6,7 +6,7 @@ use crate::{
     failure::{Error, Result},
     plan::{Data, Drawing, Plot, Shown, Ui},
     plots::{Picture, comparisons::Comparisons, history::History, volcano},
-    questions::{Asked, DIFFERENTIAL_EXPRESSION},
+    questions::{DIFFERENTIAL_EXPRESSION, Question},
     results::{Content, Gathered},
     session::Session,
     staged,
@@ -46,7 +46,7 @@ fn compared(
     ui: &Ui,
 ) -> Result<Comparisons> {
     let method = DIFFERENTIAL_EXPRESSION;
-    let mut asked = Asked::open(&plan.dir, method, data, session, settings, ui)?;
+    let mut asked = Question::find(&plan.dir, method, session, ui)?.about(data, settings, ui)?;
     match &asked.gather(args, ui)?[..] {
         [Gathered { content: Content::Table(table), .. }] => Comparisons::of(table, method),
         _ => Err(Error::Answer { method, expected: "one table" }),

@@ -5,7 +5,7 @@ use scvi_framework::{model::Settings, params::Args};
 use crate::{
     failure::{Error, Result},
     plan::{Query, Ui},
-    questions::Asked,
+    questions::Question,
     session::Session,
     staged,
 };
@@ -15,7 +15,9 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     if let Some(path) = plan.output.path() {
         staged::check_file(path, plan.overwrite)?;
     }
-    let mut asked = Asked::open(&plan.dir, &plan.method, &plan.data, session, settings, ui)?;
+    let question = Question::find(&plan.dir, &plan.method, session, ui)?;
+    plan.output.check(question.method())?;
+    let mut asked = question.about(&plan.data, settings, ui)?;
     // The answer goes into the data set as it was read, not as the model registers it.
     let mut answer = plan.output.open(&asked.adata, rows_asked(&plan.args), ui.format)?;
     let done = asked.ask(&plan.args, answer.sink(), ui);

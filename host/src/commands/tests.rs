@@ -57,6 +57,7 @@ impl DynModelClass for Toy {
         let get = |name: &str| MethodDescription {
             name: name.into(),
             about: "Numbers.".into(),
+            tables: false,
             args: vec![],
         };
         ModelDescription {

@@ -25,6 +25,7 @@ fn description() -> ModelDescription {
         methods: vec![MethodDescription {
             name: "get_latent_representation".into(),
             about: "The latent space.".into(),
+            tables: false,
             args: vec![spec("return_dist", ParamKind::Flag, json!(false))],
         }],
     }

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 use scvi_framework::{
     anndata::AnnData,
-    model::{OutputSpec, Sink},
+    model::{MethodDescription, OutputSpec, Sink},
 };
 
 pub use collect::{Collector, Content, Gathered};
 
 use crate::{
     failure::{Error, Result},
+    options::kebab,
     plan::Format,
 };
 
@@ -59,6 +60,21 @@ impl Output {
         match self {
             Self::H5ad(path) | Self::Table(path, _) | Self::Npz(path) => Some(path),
             Self::Stdout => None,
+        }
+    }
+
+    /// Checks, before anything is computed, that this kind can hold what `method` answers.
+    ///
+    /// # Errors
+    /// [`Error::Unfit`] when it cannot.
+    pub fn check(&self, method: &MethodDescription) -> Result<()> {
+        match self {
+            Self::Npz(_) if method.tables => Err(Error::Unfit {
+                result: kebab(&method.name),
+                why: "answers with a table, and .npz holds arrays",
+                instead: "write it to a .csv, .tsv or .h5ad file",
+            }),
+            _ => Ok(()),
         }
     }
 

@@ -22,7 +22,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("prepare_query_anndata", "", "mapping of query data"),
     ("prepare_query_mudata", "", "mapping of query data"),
     ("convert_legacy_save", "", "conversion of legacy folders"),
-    ("differential_expression", "filter_outlier_cells", "the filter of outliers"),
 ];
 
 /// Why a name or parameter is not there yet.

@@ -3,7 +3,10 @@
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
+
+use scvi_framework::anndata::{Element, Slot};
 
 use super::Place;
 
@@ -44,6 +47,38 @@ fn ctrl_c_keeps_the_model() {
     let shown = place.scvi("show m").says("").out;
     assert!(shown.contains("\n trained    yes, "), "{shown}");
     place.scvi("query m get-latent-representation --out l.csv -q").says("");
+}
+
+/// Of a comparison of many groups, those are written that were finished.
+#[test]
+fn ctrl_c_keeps_finished_groups() {
+    const N_GROUPS: usize = 100;
+    let place = Place::with_model();
+    let group = |cell: usize| format!("g{:02}", cell % N_GROUPS);
+    place.change("g.h5ad", |adata| {
+        let groups = Element::strings((0..adata.n_obs()).map(group));
+        adata.set(Slot::Obs, "group", groups).unwrap();
+    });
+    // How long some groups take nobody knows: longer and longer, until it was neither none nor all.
+    let finished = (0..8).find_map(|i| {
+        let words = "query m differential-expression --adata g.h5ad --groupby group \
+                     --n-samples-overall 20000 --no-progress --threads 1 --out de.csv --overwrite";
+        let mut child = place.command(words).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(Duration::from_secs(1 << i));
+        signal(&child, "-INT");
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!([Some(130), None].contains(&child.wait().unwrap().code()), "{said}");
+        let rest = said.split_once("interrupted; wrote uns['scvi_de'] (")?.1.to_owned();
+        Some(rest.split_once(" × ")?.0.parse::<usize>().unwrap() / 50)
+    });
+    let finished = finished.expect("groups that were finished before the interruption");
+    assert!(finished < N_GROUPS);
+    let mut table = csv::Reader::from_path(place.at("de.csv")).unwrap();
+    let at = table.headers().unwrap().iter().position(|head| head == "group1").unwrap();
+    let groups: Vec<String> = table.records().map(|row| row.unwrap()[at].to_owned()).collect();
+    let expected = (0..finished).flat_map(|i| std::iter::repeat_n(group(i), 50));
+    assert_eq!(groups, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -139,6 +139,11 @@ fn places_where_nothing_can_be_written() {
         "l.txt: cannot tell the kind of file; expected one of .h5ad, .csv, .tsv, .npz, or - for \
          standard output",
     );
+    place.scvi("query m differential-expression --groupby batch --out de.npz").fails(
+        1,
+        "differential-expression answers with a table, and .npz holds arrays; write it to a .csv, \
+         .tsv or .h5ad file",
+    );
     assert_eq!(place.names(), ["m", "s.h5ad"]);
 }
 

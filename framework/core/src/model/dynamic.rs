@@ -39,6 +39,9 @@ pub struct MethodDescription {
     pub name: String,
     /// What it computes, in one sentence.
     pub about: String,
+    /// Whether it answers with tables in place of arrays.
+    #[serde(default)]
+    pub tables: bool,
     /// Its arguments.
     pub args: Vec<ParamSpec>,
 }

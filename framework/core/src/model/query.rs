@@ -23,6 +23,7 @@ type Run<M> = fn(&Model<M>, &mut AnnData, &Args, &mut dyn Sink, &mut dyn Observe
 pub struct Query<M: BaseModelClass> {
     name: &'static str,
     about: &'static str,
+    tables: bool,
     args: fn() -> Vec<ParamSpec>,
     run: Run<M>,
 }
@@ -30,12 +31,18 @@ pub struct Query<M: BaseModelClass> {
 impl<M: BaseModelClass> Query<M> {
     /// A query with arguments `P`.
     pub fn new<P: Params>(name: &'static str, about: &'static str, run: Run<M>) -> Self {
-        Self { name, about, args: P::specs, run }
+        Self { name, about, tables: false, args: P::specs, run }
+    }
+
+    /// The query answers with tables in place of arrays.
+    #[must_use]
+    pub fn with_tables(self) -> Self {
+        Self { tables: true, ..self }
     }
 
     fn description(&self) -> MethodDescription {
         let (name, about) = (self.name.into(), self.about.into());
-        MethodDescription { name, about, args: (self.args)() }
+        MethodDescription { name, about, tables: self.tables, args: (self.args)() }
     }
 }
 

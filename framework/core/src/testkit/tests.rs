@@ -127,7 +127,7 @@ impl DynModelClass for Forgetful {
             setup: Vec::new(),
             init: Vec::new(),
             train: Vec::new(),
-            methods: vec![MethodDescription { name, about, args }],
+            methods: vec![MethodDescription { name, about, tables: false, args }],
         }
     }
 

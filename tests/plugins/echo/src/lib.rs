@@ -175,6 +175,7 @@ impl DynModelClass for EchoClass {
         let method = |name: &str| MethodDescription {
             name: name.into(),
             about: "Answers.".into(),
+            tables: false,
             args: vec![spec("fail")],
         };
         ModelDescription {

@@ -9,6 +9,7 @@ use crate::{
     anndata::{AnnData, Slot},
     error::{Error, Result, list},
     fields::{Encoded, encode},
+    selection::Selection,
 };
 
 /// Cells in classes; what is compared are unions of them.
@@ -33,6 +34,16 @@ pub(super) struct Comparison {
     pub names: Option<[String; 2]>,
 }
 
+impl Comparison {
+    /// What messages call a group, by its side: 0 or 1.
+    pub fn name(&self, side: usize) -> &str {
+        match &self.names {
+            Some(names) => &names[side],
+            None => ["idx1", "idx2"][side],
+        }
+    }
+}
+
 impl Groups {
     /// The groups that the arguments speak of.
     ///
@@ -40,7 +51,7 @@ impl Groups {
     /// [`Error::Argument`] when there is no such column, group or row, or a group is empty.
     pub fn of(adata: &AnnData, params: &DifferentialExpressionParams) -> Result<Self> {
         match (&params.idx1, &params.groupby) {
-            (Some(idx1), _) => Self::by_rows(adata.n_obs(), idx1, params.idx2.as_deref()),
+            (Some(idx1), _) => Self::by_rows(adata, idx1, params.idx2.as_ref()),
             (None, Some(groupby)) => {
                 let what = format!("obs['{groupby}']");
                 let column = adata.obs().column(Slot::Obs.name(), groupby)?;
@@ -122,23 +133,24 @@ impl Groups {
         Ok(Self { classes, n_classes, comparisons })
     }
 
-    fn by_rows(n_obs: usize, idx1: &[usize], idx2: Option<&[usize]>) -> Result<Self> {
+    fn by_rows(adata: &AnnData, idx1: &Selection, idx2: Option<&Selection>) -> Result<Self> {
         const NEITHER: i64 = 0;
         const FIRST: i64 = 1;
         const SECOND: i64 = 2;
         let rest = if idx2.is_none() { SECOND } else { NEITHER };
-        let mut classes = vec![rest; n_obs];
-        for (rows, class) in [(idx1, FIRST), (idx2.unwrap_or_default(), SECOND)] {
-            for &index in rows {
-                let cell = classes.get_mut(index).ok_or(Error::RowIndex { index, n_obs })?;
-                if class == SECOND && *cell == FIRST {
+        let mut classes = vec![rest; adata.n_obs()];
+        let idx1 = idx1.positions(adata, "idx1")?;
+        let idx2 = idx2.map(|rows| rows.positions(adata, "idx2")).transpose()?.unwrap_or_default();
+        for (rows, class) in [(idx1, FIRST), (idx2, SECOND)] {
+            for row in rows {
+                if class == SECOND && classes[row] == FIRST {
                     return Err(Error::Argument {
                         name: "idx2".into(),
                         expected: "rows that are not in `idx1`".into(),
-                        found: format!("row {index} in both"),
+                        found: format!("row {row} in both"),
                     });
                 }
-                *cell = class;
+                classes[row] = class;
             }
         }
         for (class, argument) in [(FIRST, "idx1"), (SECOND, "idx2")] {

@@ -4,6 +4,8 @@ mod bayes;
 mod counts;
 mod delta;
 mod groups;
+mod mcd;
+mod outliers;
 mod progress;
 mod scales;
 mod table;
@@ -34,6 +36,7 @@ use crate::{
     error::{Error, Result, list},
     model::{BaseModelClass, HasLibrary, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     params::Params as _,
+    selection::Selection,
 };
 
 crate::choices! {
@@ -77,10 +80,10 @@ pub struct DifferentialExpressionParams {
     pub group1: Vec<String>,
     /// Group to compare with; all other cells when not given.
     pub group2: Option<String>,
-    /// Rows of the first group, in place of `group1`.
-    pub idx1: Option<Vec<usize>>,
-    /// Rows of the second group; all rows not in `idx1` when not given.
-    pub idx2: Option<Vec<usize>>,
+    /// Cells of the first group, in place of `group1`.
+    pub idx1: Option<Selection>,
+    /// Cells of the second group; all not in `idx1` when not given.
+    pub idx2: Option<Selection>,
     /// What is asked of a gene.
     pub mode: DeMode,
     /// Log2 fold changes within ± this are no change; `auto` estimates it.
@@ -118,6 +121,9 @@ pub struct DifferentialExpressionParams {
     pub test_mode: TestMode,
     /// Levels of credible intervals of the fold change to add, e.g. 0.9.
     pub cred_interval_lvls: Vec<f64>,
+    /// Leave out the tenth of each group's cells that lies farthest from the others in the latent
+    /// space; counts are still those of all cells.
+    pub filter_outlier_cells: bool,
     /// How the samples of a group are weighted.
     #[param(flatten)]
     pub importance: ImportanceParams,
@@ -138,6 +144,7 @@ where
             model.differential_expression(adata, &params, sink, observer)
         },
     )
+    .with_tables()
 }
 
 impl<M: BaseModelClass> Model<M>
@@ -177,14 +184,24 @@ where
         };
         let sides =
             groups.comparisons.iter().flat_map(|c| [&c.first, &c.second].into_iter().zip(&batches));
-        let total = adata.n_obs() + sides.map(n_visited).sum::<usize>();
+        let n_passes = 1 + usize::from(params.filter_outlier_cells);
+        let total = n_passes * adata.n_obs() + sides.map(n_visited).sum::<usize>();
         let mut progress = Part::new(observer, total);
         let counts = self.count_statistics(adata, &groups, params.batch_size, &mut progress)?;
+        let latent = match params.filter_outlier_cells {
+            true => Some(self.latent_means(adata, params.batch_size, &mut progress)?),
+            false => None,
+        };
         let mut rng = StdRng::seed_from_u64(self.settings.seed as u64);
         for (i, comparison) in groups.comparisons.iter().enumerate() {
             let sides = [&comparison.first, &comparison.second];
             let mut draw = |side: usize| {
-                let cells = groups.cells(sides[side]);
+                let mut cells = groups.cells(sides[side]);
+                if let Some(latent) = &latent {
+                    let group = comparison.name(side);
+                    cells =
+                        outliers::without_outliers(latent, cells, group, &mut rng, &mut progress)?;
+                }
                 self.scales(adata, &cells, &batches[side], params, &mut rng, &mut progress)
             };
             let (first, second) = (draw(0)?, draw(1)?);
