@@ -18,7 +18,8 @@ mod posterior_predictive;
 
 pub use batch_representation::{BatchRepresentationParams, get_batch_representation};
 pub use differential::{
-    DeMode, Delta, DifferentialExpressionParams, TestMode, differential_expression,
+    ChangeFn, ChangeFunctions, DeMode, Delta, DifferentialExpressionParams, DomainFn, TestMode,
+    differential_expression,
 };
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use feature_correlation::{

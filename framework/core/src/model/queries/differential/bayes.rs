@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Delta, TestMode, delta, scales::Pairs, table::Columns};
+use super::{ChangeFunctions, Delta, TestMode, delta, scales::Pairs, table::Columns};
 use crate::error::Result;
 
 /// Keeps the logarithm of a probability of zero finite.
@@ -26,9 +26,11 @@ pub(super) struct Change<'a> {
     pub test_mode: TestMode,
     /// Levels of credible intervals.
     pub levels: &'a [f64],
+    /// What is computed of pairs.
+    pub functions: ChangeFunctions<'a>,
 }
 
-/// Log2 fold changes of all genes, summarised.
+/// Changes of all genes, summarised.
 #[derive(Default)]
 struct Summary {
     p_up: Vec<f64>,
@@ -79,9 +81,9 @@ pub(super) fn change(
     };
     let delta = match how.delta {
         Delta::Fixed(delta) => delta,
-        Delta::Estimated => delta::estimate(&mean_change(pairs, pseudocounts)?),
+        Delta::Estimated => delta::estimate(&mean_change(pairs, pseudocounts, &how.functions)?),
     };
-    let summary = summarise(pairs, pseudocounts, delta, how.levels)?;
+    let summary = summarise(pairs, pseudocounts, delta, how)?;
     let decide = |(&up, &down): (&f64, &f64)| match how.test_mode {
         TestMode::Three => up.max(down),
         TestMode::Two => up + down,
@@ -129,7 +131,7 @@ fn hidden(scales: &Tensor, silent: &[bool]) -> Result<f64> {
 }
 
 /// Log2 fold changes of some genes.
-fn log_fold_change(first: &Tensor, second: &Tensor, pseudocounts: f64) -> Tensor {
+pub(super) fn log_fold_change(first: &Tensor, second: &Tensor, pseudocounts: f64) -> Tensor {
     (first + pseudocounts).log2_() - (second + pseudocounts).log2_()
 }
 
@@ -142,26 +144,32 @@ fn blocks(pairs: &Pairs) -> impl Iterator<Item = (Tensor, Tensor)> + '_ {
     })
 }
 
-fn mean_change(pairs: &Pairs, pseudocounts: f64) -> Result<Vec<f64>> {
+fn mean_change(
+    pairs: &Pairs,
+    pseudocounts: f64,
+    functions: &ChangeFunctions<'_>,
+) -> Result<Vec<f64>> {
     let mut means = Vec::new();
     for (first, second) in blocks(pairs) {
-        let lfc = log_fold_change(&first, &second, pseudocounts);
+        let lfc = functions.change(&first, &second, pseudocounts)?;
         means.extend(Vec::<f64>::try_from(&lfc.mean_dim(1i64, false, Kind::Double))?);
     }
     Ok(means)
 }
 
-fn summarise(pairs: &Pairs, pseudocounts: f64, delta: f64, levels: &[f64]) -> Result<Summary> {
+fn summarise(pairs: &Pairs, pseudocounts: f64, delta: f64, how: &Change<'_>) -> Result<Summary> {
+    let (levels, functions) = (how.levels, how.functions);
     let mut summary = Summary::default();
     summary.intervals.resize_with(levels.len(), Default::default);
     for (first, second) in blocks(pairs) {
-        let lfc = log_fold_change(&first, &second, pseudocounts);
+        let [up, down] =
+            functions.domain(&functions.change(&first, &second, pseudocounts)?, delta)?;
         let share = |where_: Tensor| {
             Vec::<f64>::try_from(&where_.to_kind(Kind::Float).mean_dim(1i64, false, Kind::Double))
         };
-        summary.p_up.extend(share(lfc.ge(delta))?);
-        summary.p_down.extend(share(lfc.lt(-delta))?);
-        let lfc = log_fold_change(&first, &second, REPORTED * pseudocounts);
+        summary.p_up.extend(share(up)?);
+        summary.p_down.extend(share(down)?);
+        let lfc = functions.change(&first, &second, REPORTED * pseudocounts)?;
         let add = |to: &mut Vec<f32>, values: Tensor| -> Result<()> {
             to.extend(Vec::<f32>::try_from(&values.to_kind(Kind::Float))?);
             Ok(())

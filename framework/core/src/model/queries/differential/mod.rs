@@ -3,6 +3,7 @@
 mod bayes;
 mod counts;
 mod delta;
+mod functions;
 mod groups;
 mod mcd;
 mod outliers;
@@ -11,6 +12,8 @@ mod scales;
 mod table;
 #[cfg(test)]
 mod tests;
+
+pub use functions::{ChangeFn, ChangeFunctions, DomainFn};
 
 use std::collections::HashSet;
 
@@ -167,6 +170,24 @@ where
         sink: &mut dyn Sink,
         observer: &mut dyn Observer,
     ) -> Result<()> {
+        let functions = ChangeFunctions::default();
+        self.differential_expression_with(adata, params, functions, sink, observer)
+    }
+
+    /// As [`Model::differential_expression`], with another change or another region in which it counts
+    /// as one; for mode `change`.
+    ///
+    /// # Errors
+    /// As [`Model::differential_expression`]; [`Error::Shape`] when a function gives another shape
+    /// than it was given.
+    pub fn differential_expression_with(
+        &self,
+        adata: &mut AnnData,
+        params: &DifferentialExpressionParams,
+        functions: ChangeFunctions<'_>,
+        sink: &mut dyn Sink,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
         if let Some(level) = params.cred_interval_lvls.iter().find(|l| !(0.0..1.0).contains(*l)) {
             return Err(Error::Argument {
                 name: "cred_interval_lvls".into(),
@@ -209,7 +230,7 @@ where
             let n_pairs = params.use_permutation.then_some(params.m_permutation);
             let pairs = paired(first, second, n_pairs, &mut rng)?;
             let of_counts = sides.map(|classes| counts.of(classes));
-            let mut tested = test(params, &pairs, scales, of_counts)?;
+            let mut tested = test(params, functions, &pairs, scales, of_counts)?;
             tested.names = comparison.names.clone();
             let table = tested.table(&self.var_names, params)?;
             if i == 0 {
@@ -257,6 +278,7 @@ where
 /// What the samples and the counts of two groups say of each gene.
 fn test(
     params: &DifferentialExpressionParams,
+    functions: ChangeFunctions<'_>,
     pairs: &Pairs,
     scales: [Tensor; 2],
     counts: [OfGroup; 2],
@@ -270,6 +292,7 @@ fn test(
                 pseudocounts: params.pseudocounts,
                 test_mode: params.test_mode,
                 levels: &params.cred_interval_lvls,
+                functions,
             };
             change(pairs, scales, silent, &how)?
         }

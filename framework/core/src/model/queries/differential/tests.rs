@@ -4,7 +4,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use tch::Tensor;
 
 use super::{
-    Delta, TestMode,
+    ChangeFunctions, Delta, TestMode,
     bayes::{Change, change, vanilla},
     delta::estimate,
     scales::Pairs,
@@ -80,6 +80,46 @@ fn vanilla_counts_how_often_the_first_is_higher() {
     close(&column(&table, "bayes_factor"), &factor, 1e-9);
 }
 
+/// The difference in place of the log fold change, and only what grows by a hundredth counts.
+#[test]
+fn a_change_may_be_anything() {
+    let case = case();
+    let difference = |first: &Tensor, second: &Tensor, pseudocounts: f64| {
+        assert!(pseudocounts == 0.5 || pseudocounts == 0.5e-3);
+        first - second
+    };
+    let domain = |change: &Tensor| [change.gt(1e-4), change.lt(f64::NEG_INFINITY)];
+    let functions = ChangeFunctions { change_fn: Some(&difference), m1_domain_fn: Some(&domain) };
+    let how = Change {
+        delta: Delta::Fixed(0.25),
+        pseudocounts: Some(0.5),
+        test_mode: TestMode::Two,
+        levels: &[],
+        functions,
+    };
+    let silent = || [vec![false; N_VARS], vec![false; N_VARS]];
+    let table = table(change(&case.pairs, scales(), silent(), &how).unwrap());
+    let differences = |gene: usize| {
+        let pairs = case.first[gene].iter().zip(&case.second[gene]);
+        pairs.map(|(a, b)| f64::from(*a as f32 - *b as f32)).collect::<Vec<f64>>()
+    };
+    let mean = |gene| differences(gene).iter().sum::<f64>() / N_PAIRS as f64;
+    let grown = |gene| {
+        differences(gene).iter().filter(|&&d| d as f32 > 1e-4).count() as f64 / N_PAIRS as f64
+    };
+    close(&column(&table, "lfc_mean"), &(0..N_VARS).map(mean).collect::<Vec<_>>(), 1e-8);
+    close(&column(&table, "proba_de"), &(0..N_VARS).map(grown).collect::<Vec<_>>(), 1e-6);
+
+    let too_few = |change: &Tensor| [change.narrow(1, 0, 2).gt(0.0), change.gt(0.0)];
+    let how =
+        Change { functions: ChangeFunctions { m1_domain_fn: Some(&too_few), ..functions }, ..how };
+    let refused = change(&case.pairs, scales(), silent(), &how).err().unwrap().to_string();
+    assert_eq!(
+        refused,
+        "result of `m1_domain_fn` (genes, pairs of samples): expected shape [128, 41], found [128, 2]"
+    );
+}
+
 #[test]
 fn change_summarises_log_fold_changes() {
     let case = case();
@@ -89,6 +129,7 @@ fn change_summarises_log_fold_changes() {
         pseudocounts: None,
         test_mode: TestMode::Three,
         levels: &[0.5],
+        functions: ChangeFunctions::default(),
     };
     let table = table(change(&case.pairs, scales(), silent.clone(), &how).unwrap());
 
