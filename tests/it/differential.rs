@@ -12,9 +12,10 @@ use scvi_framework::{
         queries::{DeMode, Delta, DifferentialExpressionParams, ImportanceParams, Weights},
     },
     saved::scvi_tools,
+    train::TrainParams,
 };
 use scvi_h5ad::ReadOptions;
-use scvi_plugin_scvi::Scvi;
+use scvi_plugin_scvi::{Scvi, ScviSetup};
 
 struct Reference {
     folder: PathBuf,
@@ -335,6 +336,26 @@ fn outliers_can_be_left_out() {
     assert_ne!(all, without); // of the other cells a tenth is
     let again = ask(&DifferentialExpressionParams { filter_outlier_cells: true, ..few }).0;
     assert_eq!(without, again);
+}
+
+/// Where the counts were taken out, scvi-tools' count statistics are zeros and its pseudocounts those
+/// of silent genes.
+#[test]
+fn data_without_counts_are_refused() {
+    let Some(Reference { folder, mut model, label, .. }) = Reference::open() else { return };
+    let path = folder.join("minified/adata.h5ad");
+    let mut minified = scvi_h5ad::read(&path, ReadOptions::default()).unwrap();
+    let asked = DifferentialExpressionParams { groupby: Some(label), ..Default::default() };
+    let expected = "the data set is minified (latent_posterior_parameters): zeros stand in place of its \
+                    counts; give the full data set that it was made of";
+    let answer =
+        model.differential_expression(&mut minified, &asked, &mut Tables::default(), &mut Silent);
+    assert_eq!(answer.unwrap_err().to_string(), expected);
+    let trained = model.train(&mut minified, &TrainParams::default(), &mut Silent);
+    assert_eq!(trained.unwrap_err().to_string(), expected);
+    let setup = Model::<Scvi>::setup_anndata(&mut minified, &ScviSetup::default());
+    assert_eq!(setup.unwrap_err().to_string(), expected);
+    assert!(minified.obs().columns.keys().all(|key| key != "_scvi_temp_de"));
 }
 
 #[test]

@@ -264,6 +264,15 @@ pub enum Error {
         /// Why it cannot be used, and what to do.
         problem: String,
     },
+    /// A data set without its counts.
+    #[error(
+        "the data set is minified ({kind}): zeros stand in place of its counts; give the full data \
+         set that it was made of"
+    )]
+    Minified {
+        /// What it was reduced to.
+        kind: String,
+    },
     /// Other genes than those of the registered data set.
     #[error("the genes are not the model's: {difference}; {hint}")]
     OtherGenes {

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{FieldRegistry, Registry, RegistryView, SCVI_VERSION};
+use super::{FieldRegistry, Registry, RegistryView, SCVI_VERSION, check_counts_are_there};
 use crate::{
     anndata::{AnnData, Dense, Element, Scalar, Slot},
     error::{Error, Result},
@@ -138,11 +138,13 @@ impl AnnDataManager {
 
     /// Brings `adata` into the terms of this registration, unless it is in them already: when another
     /// manager wrote to it since, and when it is another data set, a copy among them. Categories that
-    /// are not known are refused. What was changed in place since it was registered is not noticed.
+    /// are not known are refused, and so are data sets without their counts. What was changed in place
+    /// since it was registered is not noticed.
     ///
     /// # Errors
     /// As [`transfer_fields`](Self::transfer_fields).
     pub fn validate(&self, adata: &mut AnnData) -> Result<()> {
+        check_counts_are_there(adata)?;
         if self.wrote_last(adata) {
             return Ok(());
         }

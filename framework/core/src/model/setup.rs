@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::BaseModelClass;
 use crate::{
     anndata::AnnData,
-    data::{AnnDataManager, Registry},
+    data::{AnnDataManager, Registry, check_counts_are_there},
     error::{Error, Result},
     fields::{self, AnnDataField, FieldState},
     params::{Args, Params},
@@ -62,6 +62,7 @@ pub(super) fn register<M: BaseModelClass>(
     adata: &mut AnnData,
     setup: &Setup<M::Setup>,
 ) -> Result<AnnDataManager> {
+    check_counts_are_there(adata)?;
     let own = M::fields(&setup.args);
     for (i, field) in setup.fields.iter().enumerate() {
         let key = field.registry_key();
