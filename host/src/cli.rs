@@ -1,6 +1,8 @@
 //! The fixed part of the command line. What models, methods and simulations take is added by
 //! [`crate::options`] once it is known which one is meant.
 
+mod pictures;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -8,6 +10,8 @@ use scvi_framework::{
     fields::kind_of,
     serde_json::{self, Value},
 };
+
+pub use pictures::{LatentSpace, Picture, PictureFile, Plot, Report};
 
 /// Single-cell variational models as plugins.
 #[derive(Clone, Debug, Parser)]
@@ -89,6 +93,12 @@ pub enum Command {
     #[command(after_help = "The model's methods: scvi query DIR --help\n\
                             A method's own options: scvi query DIR METHOD --help")]
     Query(Query),
+    /// Draw a saved model: its training, its latent space, what tells groups of cells apart
+    #[command(arg_required_else_help = true)]
+    Plot(Plot),
+    /// Write a page about a saved model, for any browser
+    #[command(arg_required_else_help = true)]
+    Report(Report),
 }
 
 /// `scvi plugins`

@@ -97,6 +97,112 @@ pub enum Error {
         /// The model's methods.
         known: Vec<String>,
     },
+    /// A model that was not trained, or whose training is not recorded.
+    #[error(
+        "{}: nothing to draw: the model {}",
+        dir.display(),
+        if *is_trained { "does not say how its training went" } else { "was not trained" }
+    )]
+    NoHistory {
+        /// The model's folder.
+        dir: PathBuf,
+        /// Whether it was trained.
+        is_trained: bool,
+    },
+    /// A metric that training did not record.
+    #[error("no metric `{name}`{}; there are {}", meant(nearest), known.join(", "))]
+    UnknownMetric {
+        /// The name given.
+        name: String,
+        /// The most similar one.
+        nearest: Option<String>,
+        /// Those that were recorded.
+        known: Vec<String>,
+    },
+    /// A column that the data set does not have.
+    #[error("no column `{name}` in obs{}; there are {}", meant(nearest), known.join(", "))]
+    UnknownColumn {
+        /// The name given.
+        name: String,
+        /// The most similar one.
+        nearest: Option<String>,
+        /// Those that are there.
+        known: Vec<String>,
+    },
+    /// A part of the data set that cannot be drawn.
+    #[error("{what}: expected {expected}, found {kind}")]
+    Undrawable {
+        /// The part.
+        what: String,
+        /// What can be drawn in its place.
+        expected: &'static str,
+        /// What it holds.
+        kind: String,
+    },
+    /// Cells that have no place on a map.
+    #[error("{name}: {} cannot be laid out on a map: {reason}", term::count(*n_cells, "cell"))]
+    Embedding {
+        /// The space in which they lie.
+        name: String,
+        /// How many.
+        n_cells: usize,
+        /// The library's reason.
+        reason: String,
+    },
+    /// A result that is not what its name promises.
+    #[error("{method}: expected {expected}, found something else; please tell the plugin's author")]
+    Answer {
+        /// The query.
+        method: &'static str,
+        /// What it should give.
+        expected: &'static str,
+    },
+    /// A table of something else than differential expression.
+    #[error(
+        "{table}: no table of differential expression: {} missing; found {}",
+        missing.join(", "),
+        found.join(", ")
+    )]
+    NotCompared {
+        /// The table.
+        table: String,
+        /// Columns that it lacks.
+        missing: Vec<String>,
+        /// Columns that it has.
+        found: Vec<String>,
+    },
+    /// A place in a table that holds something else.
+    #[error("{table}: column `{column}`, row {row}: expected {expected}, found `{found}`")]
+    NoNumber {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// The row, from one.
+        row: usize,
+        /// What should stand there.
+        expected: &'static str,
+        /// What does.
+        found: String,
+    },
+    /// A group that was not compared.
+    #[error("no comparison of a group `{name}`{}; there are {}", meant(nearest), known.join(", "))]
+    UnknownGroup {
+        /// The name given.
+        name: String,
+        /// The most similar one.
+        nearest: Option<String>,
+        /// Those that were.
+        known: Vec<String>,
+    },
+    /// Something cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// An output that is there already.
     #[error("{} exists already; --overwrite replaces it", path.display())]
     Exists {
@@ -211,7 +317,7 @@ impl Error {
             Self::KeptLastGood { source, .. } => source.exit_code(),
             Self::Framework(e) if e.fault() == Fault::Plugin => 3,
             Self::Host(e) if e.fault() == Fault::Plugin => 3,
-            Self::PluginCheck { .. } => 3,
+            Self::PluginCheck { .. } | Self::Answer { .. } => 3,
             _ => 1,
         }
     }
@@ -255,8 +361,15 @@ fn instead(name: &str, known: &[String]) -> String {
         let shown = shown.map(|value| value.get_name().to_owned()).unwrap_or_default();
         return format!(" (it is no question about data: scvi show DIR {shown})");
     }
-    let best = nearest(name, known);
-    best.map(|best| format!(" (did you mean `{best}`?)")).unwrap_or_default()
+    did_you_mean(name, known)
+}
+
+fn did_you_mean(name: &str, known: &[String]) -> String {
+    meant(&nearest(name, known))
+}
+
+fn meant(nearest: &Option<String>) -> String {
+    nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
 }
 
 /// The error for a value that has no JSON, which none of ours lacks.

@@ -6,17 +6,22 @@ pub mod cli;
 mod commands;
 mod describe;
 pub mod error;
+mod facts;
 pub mod failure;
 pub mod field_kinds;
 mod files;
 mod folder;
 mod interrupt;
+mod labels;
 pub mod options;
 pub mod parse;
 pub mod plan;
+mod plots;
 pub mod plugins;
 mod progress;
+mod questions;
 pub mod registry;
+mod report;
 mod results;
 pub mod session;
 mod staged;
@@ -25,7 +30,7 @@ mod term;
 use std::{ffi::OsString, panic, process::ExitCode};
 
 pub use error::{HostError, Result};
-use plan::Plan;
+use plan::{Job, Plan};
 use session::Session;
 
 /// Runs a whole command line, program name first, and says how it ended: 0 done, 1 the user's input
@@ -50,7 +55,8 @@ fn try_run(argv: &[OsString]) -> failure::Result<()> {
     let session = Session::default();
     let plan = Plan::of(parse::parse(argv, &session)?)?;
     session.search(&plan.plugin_dirs);
-    let computes = matches!(plan.job, plan::Job::Train(_) | plan::Job::Query(_));
+    let computes =
+        matches!(plan.job, Job::Train(_) | Job::Query(_) | Job::Plot(_) | Job::Report(_));
     if computes && plan.settings.device != "cpu" {
         scvi_framework::abi::cuda::enable();
     }

@@ -14,8 +14,9 @@ use scvi_framework::{
 
 use crate::{
     cli::Cli,
-    failure::{Error, Result},
+    failure::Result,
     options::{Group, Options, kebab},
+    questions::{DIFFERENTIAL_EXPRESSION, find_method},
 };
 
 /// Says what models and simulations take.
@@ -56,7 +57,7 @@ pub struct Parsed {
 /// Parses a whole command line, program name first.
 ///
 /// # Errors
-/// [`Error::Usage`] for what clap refuses, and for help, which ends the program too.
+/// [`crate::failure::Error::Usage`] for what clap refuses, and for help, which ends the program too.
 pub fn parse(argv: &[OsString], describe: &dyn Describe) -> Result<Parsed> {
     let root = Cli::command();
     let seen = Scan::new(argv, &root);
@@ -103,6 +104,7 @@ struct Scan {
     positionals: Vec<String>,
     plugin_dirs: Vec<PathBuf>,
     iid: bool,
+    table: bool,
 }
 
 impl Scan {
@@ -131,6 +133,7 @@ impl Scan {
                 match (name, value) {
                     ("plugin-dir", Some(dir)) => seen.plugin_dirs.push(dir.into()),
                     ("iid", _) => seen.iid = true,
+                    ("table", _) => seen.table = true,
                     _ => {}
                 }
             } else if !sure || word.starts_with('-') && word.len() > 1 {
@@ -167,6 +170,11 @@ impl Scan {
                 let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;
                 self.method(model)
             }
+            (["plot", "de"], Some(dir)) if !self.table => {
+                let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;
+                let method = find_method(&model, DIFFERENTIAL_EXPRESSION)?;
+                Ok(Specs { groups: vec![(Group::Query, method.args.clone())], after_help: None })
+            }
             (["data", "synthetic"], _) => {
                 let specs = describe.simulation(self.iid);
                 Ok(Specs { groups: vec![(Group::Simulation, specs)], ..Specs::default() })
@@ -183,11 +191,7 @@ impl Scan {
             let after_help = format!("Methods of {}:\n{}", model.name, lines.collect::<String>());
             return Ok(Specs { after_help: Some(after_help), ..Specs::default() });
         };
-        let known: Vec<String> = model.methods.iter().map(|m| kebab(&m.name)).collect();
-        let Some(i) = known.iter().position(|k| *k == kebab(name)) else {
-            return Err(Error::unknown_method(&model.name, name, known));
-        };
-        let method = model.methods[i].clone();
+        let method = find_method(&model, name)?.clone();
         Ok(Specs { groups: vec![(Group::Query, method.args)], after_help: Some(method.about) })
     }
 }

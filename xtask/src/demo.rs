@@ -9,6 +9,9 @@ use crate::{cache, dist, process, workspace::Workspace};
 /// Cells, genes, batches and cell types of the simulated data.
 const SIMULATED: [&str; 4] = ["--n-obs=5000", "--n-vars=1000", "--n-batches=3", "--n-labels=6"];
 
+/// Cells in the picture, which many look at from afar.
+const MAX_CELLS: &str = "--max-cells=1500";
+
 /// Where the simulator writes what it simulated.
 const SIMULATED_KEYS: (&str, &str) = ("batch", "cell_type");
 
@@ -77,18 +80,28 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     query.arg("--adata").arg(&adata).arg("--out").arg(&latent).arg("--overwrite");
     process::run(&mut query)?;
 
+    let (measured, picture) = (out.join("measured.h5ad"), out.join("latent.svg"));
     let mut measure = Command::new(workspace.target.join("release/scvi-demo"));
-    measure.arg(&latent).arg("--picture").arg(out.join("latent.svg"));
+    measure.arg(&latent).arg("--measured").arg(&measured);
     measure.args(option("--batch-key", &batch_key)).args(option("--labels-key", &labels_key));
     measure.args(option("--layer", &args.layer));
     process::run(&mut measure)?;
+
+    let mut plot = scvi();
+    plot.arg("plot").arg(&model).args(["latent", "--beside", "X_pca"]).arg(MAX_CELLS);
+    plot.arg("--adata").arg(&measured).arg("--out").arg(&picture).arg("--overwrite");
+    let colors: Vec<String> = [&batch_key, &labels_key].into_iter().flatten().cloned().collect();
+    if !colors.is_empty() {
+        plot.args(["--color", &colors.join(",")]);
+    }
+    process::run(&mut plot)?;
 
     println!("trained, measured and drawn in {:.0} s\n", start.elapsed().as_secs_f64());
     let places = [
         ("counts", &adata),
         ("model", &model),
         ("latent space, obsm[\"X_scVI\"]", &latent),
-        ("picture", &out.join("latent.svg")),
+        ("picture", &picture),
         ("command", &dist.join("bin/scvi")),
     ];
     for (what, path) in places {

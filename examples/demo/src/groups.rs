@@ -89,7 +89,7 @@ mod tests {
     fn purity_counts_neighbours_of_the_own_group() -> Result<()> {
         let column = Element::strings(["a", "a", "b", "b"]);
         let groups = Groups::read("batch", &column, &[0, 1, 2, 3])?;
-        let near = Neighbours { k: 1, indices: vec![1, 0, 1, 2], distances: vec![1.0; 4] };
+        let near = Neighbours { k: 1, indices: vec![1, 0, 1, 2] };
         assert_eq!(groups.purity(&near), 0.75);
         assert_eq!(groups.chance(), 0.5);
         Ok(())

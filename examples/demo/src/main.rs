@@ -1,7 +1,8 @@
-//! Measures and draws what a model did to batches and cell types.
+//! Measures what a model did to batches and cell types.
 //!
 //! Reads a data set with a latent space in `obsm`, compares it with principal components of the
-//! normalised counts, prints a table and writes a picture.
+//! normalised counts, prints a table, and writes the cells measured with these components, so that
+//! `scvi plot` can draw both.
 
 use std::path::PathBuf;
 
@@ -16,14 +17,11 @@ use scvi_framework::{
 mod counts;
 mod groups;
 mod neighbours;
-mod picture;
-mod umap;
 
 use groups::Groups;
 use neighbours::Neighbours;
-use picture::Panel;
 
-/// Neighbours that count for purity and for the picture.
+/// Neighbours that count for purity.
 const N_NEIGHBOURS: i64 = 15;
 
 /// Principal components that stand for the data before the model.
@@ -32,7 +30,7 @@ const N_COMPONENTS: i64 = 30;
 /// Cells beyond this number are measured by a sample of them.
 const MAX_CELLS: usize = 20_000;
 
-/// Batch and cell-type purity of neighbourhoods before and after a model, as a table and a picture.
+/// Batch and cell-type purity of neighbourhoods before and after a model.
 #[derive(Parser)]
 struct Args {
     /// The data set with counts and a latent space.
@@ -49,9 +47,9 @@ struct Args {
     /// The layer that holds the counts, when X does not.
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
-    /// Where the picture goes.
-    #[arg(long, default_value = "latent.svg", value_name = "FILE.svg")]
-    picture: PathBuf,
+    /// Where the cells measured go, with their principal components as X_pca.
+    #[arg(long, default_value = "measured.h5ad", value_name = "FILE.h5ad")]
+    measured: PathBuf,
 }
 
 fn main() -> Result<()> {
@@ -88,19 +86,14 @@ fn main() -> Result<()> {
     }
     println!();
 
-    let panels = [
-        Panel {
-            title: "before: counts",
-            points: umap::layout(&before, &near_before),
-            near: near_before,
-        },
-        Panel {
-            title: "after: latent space",
-            points: umap::layout(&after, &near_after),
-            near: near_after,
-        },
-    ];
-    picture::write(&args.picture, &panels, &groups)
+    let mut measured = AnnData::new(adata.obs().take_rows(&cells)?, adata.var().clone());
+    measured.set(slot, args.layer.as_deref().unwrap_or_default(), counts.take_rows(&cells)?)?;
+    let n_components = before.size()[1] as usize;
+    let components = Vec::<f32>::try_from(before.reshape([-1]))?;
+    let components = Element::matrix(cells.len(), n_components, components)?;
+    measured.set(Slot::Obsm, "X_pca", components)?;
+    scvi_h5ad::write(&args.measured, &measured, scvi_h5ad::WriteOptions::default())?;
+    Ok(())
 }
 
 /// All cells, or evenly spread ones.

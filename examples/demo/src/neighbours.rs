@@ -12,8 +12,6 @@ pub struct Neighbours {
     pub k: usize,
     /// Their positions, `k` per cell.
     pub indices: Vec<i64>,
-    /// Their Euclidean distances, `k` per cell.
-    pub distances: Vec<f32>,
 }
 
 impl Neighbours {
@@ -24,19 +22,17 @@ impl Neighbours {
     pub fn of(space: &Tensor, k: i64) -> Result<Self> {
         let n = space.size()[0];
         let norms = (space * space).sum_dim_intlist([1i64].as_slice(), false, Kind::Float); // [n]
-        let (mut indices, mut distances) = (Vec::new(), Vec::new());
+        let mut indices = Vec::new();
         for start in (0..n).step_by(CHUNK as usize) {
             let len = CHUNK.min(n - start);
             let rows = space.narrow(0, start, len);
             let own = norms.narrow(0, start, len).unsqueeze(1);
-            let mut squared = own + &norms - rows.matmul(&space.tr()) * 2.0; // [len, n]
+            let squared = own + &norms - rows.matmul(&space.tr()) * 2.0; // [len, n]
             let _ = squared.narrow(1, start, len).fill_diagonal_(f64::INFINITY, false);
-            let (near, which) = squared.topk(k, 1, false, true);
-            squared = near.clamp_min(0.0).sqrt(); // [len, k]
-            distances.extend(Vec::<f32>::try_from(squared.reshape([-1]))?);
+            let (_, which) = squared.topk(k, 1, false, true); // [len, k]
             indices.extend(Vec::<i64>::try_from(which.reshape([-1]))?);
         }
-        Ok(Self { k: k as usize, indices, distances })
+        Ok(Self { k: k as usize, indices })
     }
 
     /// The neighbours of one cell.
@@ -54,7 +50,6 @@ mod tests {
         let space = Tensor::from_slice(&[0f32, 1.0, 3.0, 7.0]).view([4, 1]);
         let near = Neighbours::of(&space, 2)?;
         assert_eq!(near.indices, [1, 2, 0, 2, 1, 0, 2, 1]);
-        assert_eq!(near.distances, [1.0, 3.0, 1.0, 2.0, 2.0, 3.0, 4.0, 6.0]);
         Ok(())
     }
 }

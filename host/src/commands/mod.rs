@@ -4,10 +4,13 @@ mod check_plugin;
 mod convert;
 mod data;
 mod fields;
+mod map;
 mod models;
 mod new_plugin;
+mod plot;
 mod plugins;
 mod query;
+mod report;
 mod setup;
 mod show;
 mod train;
@@ -39,6 +42,8 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::Train(plan) => train::run(plan, session, settings, ui),
         Job::ShowSaved { dir, part } => show::run(dir, part, session, settings, ui),
         Job::Query(plan) => query::run(plan, session, settings, ui),
+        Job::Plot(plan) => plot::run(plan, session, settings, ui),
+        Job::Report(plan) => report::run(plan, session, settings, ui),
     }
 }
 

@@ -145,6 +145,7 @@ impl DynModel for Toy {
             given_fields: Default::default(),
             var_names: vec!["g".into()],
             is_trained: true,
+            training: None,
             history: [("elbo_train".to_owned(), self.epochs.clone())].into_iter().collect(),
             train_indices: vec![],
             validation_indices: vec![],

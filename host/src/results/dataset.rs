@@ -34,7 +34,7 @@ enum Waiting {
     /// In memory.
     Memory(Collector),
     /// On disk.
-    Disk(OutputSpec, Spool),
+    Disk(OutputSpec, Box<Spool>),
 }
 
 /// Bytes from which on a result waits on disk.
@@ -80,7 +80,7 @@ impl Waiting {
             }
             _ => return Self::memory(&spec),
         };
-        Ok(Self::Disk(spec, spool.map_err(unwritable)?))
+        Ok(Self::Disk(spec, Box::new(spool.map_err(unwritable)?)))
     }
 
     fn memory(spec: &OutputSpec) -> FrameworkResult<Self> {

@@ -12,7 +12,7 @@ use scvi_framework::{
     model::{OutputSpec, Sink},
 };
 
-use collect::Gathered;
+pub use collect::{Collector, Content, Gathered};
 
 use crate::{
     failure::{Error, Result},

@@ -5,8 +5,13 @@
 use scvi_framework::{
     Result,
     anndata::{AnnData, Element},
-    data::{Batch, DataModule, LoaderOptions, Minibatches, Order, Registry, Simulation, simulate},
-    model::{Model, Settings, Silent},
+    data::{
+        Batch, DataModule, Given, LoaderOptions, Minibatches, Order, Registry, Simulation, simulate,
+    },
+    model::{
+        Model, Settings, Silent,
+        queries::{ElboParams, LatentParams, MarginalLlParams},
+    },
     serde_json,
     tch::Tensor,
     train::TrainParams,
@@ -197,5 +202,51 @@ fn what_needs_a_data_set_is_refused_without_one() {
     assert_eq!(
         refused.err().unwrap().to_string(),
         "the manager was not set up for SCVI: it was made by setup_anndata of Other"
+    );
+}
+
+/// Queries about minibatches of the caller's answer as those about the data set with these rows.
+#[test]
+fn queries_are_about_given_minibatches() {
+    let mut adata = adata();
+    let mut model =
+        Model::<Scvi>::new(&mut adata, &setup(), &ScviParams::default(), &cpu()).unwrap();
+    model.train(&mut adata, &two_epochs(), &mut Silent).unwrap();
+    let rows: Vec<usize> = (0..adata.n_obs()).rev().step_by(2).collect();
+    let given = Rows::new(&adata, vec![rows.clone()]);
+    let indices = Some(rows);
+
+    let params = LatentParams { indices: indices.clone(), ..Default::default() };
+    let latent = model.get_latent_representation(&mut adata, &params, &mut Silent).unwrap();
+    let params = LatentParams::default();
+    let about = model.get_latent_representation(&mut Given(&given), &params, &mut Silent);
+    assert_eq!(about.unwrap(), latent);
+
+    let params = ElboParams { indices: indices.clone(), ..Default::default() };
+    // What is given has sizes of its own.
+    let all = ElboParams { batch_size: 64, ..Default::default() };
+    let of_rows = |model: &Model<Scvi>, adata: &mut AnnData| {
+        cpu().apply(); // the same draws each time
+        let elbo = model.get_elbo(adata, &params, &mut Silent).unwrap();
+        (elbo, model.get_reconstruction_error(adata, &params, &mut Silent).unwrap())
+    };
+    let expected = of_rows(&model, &mut adata);
+    cpu().apply();
+    let elbo = model.get_elbo(&mut Given(&given), &all, &mut Silent).unwrap();
+    let loss = model.get_reconstruction_error(&mut Given(&given), &all, &mut Silent).unwrap();
+    assert_eq!((elbo, loss), expected);
+
+    let params = MarginalLlParams { n_mc_samples: 5, ..Default::default() };
+    cpu().apply();
+    let about = model.get_marginal_ll(&mut Given(&given), &params, &mut Silent).unwrap();
+    let params = MarginalLlParams { indices: indices.clone(), ..params };
+    cpu().apply();
+    assert_eq!(about, model.get_marginal_ll(&mut adata, &params, &mut Silent).unwrap());
+
+    let refused = model.get_marginal_ll(&mut Given(&given), &params, &mut Silent).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "argument `indices`: expected none where minibatches are given: they say which cells, found \
+         150 rows"
     );
 }

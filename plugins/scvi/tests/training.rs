@@ -6,6 +6,7 @@ use scvi_framework::{
     anndata::{AnnData, Element, Slot, Values},
     data::{Simulation, simulate},
     model::{Event, Model, Observer, Settings, Silent, queries},
+    serde_json::json,
     train::{Clip, Ending, Mode, Monitor, TrainParams},
 };
 use scvi_plugin_scvi::{Scvi, ScviParams, ScviSetup};
@@ -101,6 +102,9 @@ fn cancelling_stops_after_the_step_and_keeps_the_model() {
     assert_eq!(ending, Ending::Cancelled);
     assert_eq!(model.history()["elbo_train"].len(), 1);
     assert!(model.is_trained());
+    let training = model.save().unwrap().meta.training.unwrap();
+    assert_eq!(training.ending, Some(Ending::Cancelled));
+    assert_eq!((&training.args["max_epochs"], &training.args["lr"]), (&json!(50), &json!(1e-3)));
 }
 
 #[test]

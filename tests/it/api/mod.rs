@@ -22,10 +22,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("prepare_query_anndata", "", "mapping of query data"),
     ("prepare_query_mudata", "", "mapping of query data"),
     ("convert_legacy_save", "", "conversion of legacy folders"),
-    ("get_elbo", "dataloader", "queries about a loader of the caller's"),
-    ("get_latent_representation", "dataloader", "queries about a loader of the caller's"),
-    ("get_marginal_ll", "dataloader", "queries about a loader of the caller's"),
-    ("get_reconstruction_error", "dataloader", "queries about a loader of the caller's"),
     ("differential_expression", "filter_outlier_cells", "the filter of outliers"),
 ];
 

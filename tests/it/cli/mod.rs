@@ -8,9 +8,11 @@ mod data;
 mod fields;
 mod interrupted;
 mod outputs;
+mod pictures;
 mod plugins;
 mod queries;
 mod reference;
+mod report;
 mod training;
 mod usage;
 

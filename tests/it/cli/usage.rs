@@ -110,3 +110,15 @@ fn help_on_queries() {
 fn help_on_a_method() {
     check_help("query m get-latent-representation --help", "latent");
 }
+
+#[test]
+fn help_on_pictures() {
+    check_help("plot --help", "plot");
+    check_help("plot m latent --help", "plot_latent");
+    check_help("plot m de --help", "plot_de");
+}
+
+#[test]
+fn help_on_reports() {
+    check_help("report --help", "report");
+}

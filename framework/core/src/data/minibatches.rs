@@ -46,6 +46,16 @@ impl Minibatches for AnnDataLoader {
     }
 }
 
+impl<B: Minibatches + ?Sized> Minibatches for &B {
+    fn n_cells(&self) -> usize {
+        (**self).n_cells()
+    }
+
+    fn epoch(&self, epoch: usize) -> Box<dyn Iterator<Item = Result<Batch>> + '_> {
+        (**self).epoch(epoch)
+    }
+}
+
 /// What a model is trained on in place of a data set.
 pub struct DataModule<'a> {
     /// Cells to train on.
@@ -57,6 +67,6 @@ pub struct DataModule<'a> {
 impl DataModule<'_> {
     /// Cells in all.
     pub fn n_obs(&self) -> usize {
-        self.train.n_cells() + self.validation.map_or(0, Minibatches::n_cells)
+        self.train.n_cells() + self.validation.map_or(0, |cells| cells.n_cells())
     }
 }

@@ -1,6 +1,7 @@
 //! From a data set to minibatches: registration, splitting, loading, simulation.
 
 mod batch;
+mod cells;
 pub mod counts;
 mod labels;
 mod library;
@@ -18,6 +19,7 @@ mod split;
 mod synthetic;
 
 pub use batch::Batch;
+pub use cells::{Cells, Given};
 pub use labels::labels;
 pub use library::library_log_moments;
 pub use loader::{

@@ -14,7 +14,7 @@ use crate::{
     nn,
     params::Params,
     registry_keys::REGISTRY_KEYS,
-    saved::{FORMAT_VERSION, ModelMeta, SavedModel},
+    saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training},
     train::{Ending, History, TrainParams},
 };
 
@@ -28,6 +28,7 @@ pub struct Model<M: BaseModelClass> {
     pub(super) settings: Settings,
     pub(super) var_names: Vec<String>,
     pub(super) is_trained: bool,
+    pub(super) training: Option<Training>,
     pub(super) history: History,
     pub(super) split: Split,
 }
@@ -114,6 +115,7 @@ impl<M: BaseModelClass> Model<M> {
             settings: settings.clone(),
             var_names,
             is_trained: false,
+            training: None,
             history: History::new(),
             split: Split::default(),
         })
@@ -166,6 +168,7 @@ impl<M: BaseModelClass> Model<M> {
             settings: settings.clone(),
             var_names: meta.var_names,
             is_trained: meta.is_trained,
+            training: meta.training,
             history: meta.history,
             split: Split {
                 train: meta.train_indices,
@@ -224,6 +227,7 @@ impl<M: BaseModelClass> Model<M> {
             given_fields: setup::given::<M>(self.manager.registry())?,
             var_names: self.var_names.clone(),
             is_trained: self.is_trained,
+            training: self.training.clone(),
             history: self.history.clone(),
             train_indices: self.split.train.clone(),
             validation_indices: self.split.validation.clone(),

@@ -7,7 +7,9 @@ use crate::{
         DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split, counts, rare_categories,
     },
     error::{Error, Result},
+    params::Params,
     registry_keys::REGISTRY_KEYS,
+    saved::Training,
     train::{Ending, Runner, TrainParams, TrainingPlan, heuristic_epochs},
 };
 
@@ -62,9 +64,12 @@ pub(super) fn train_on<M: BaseModelClass>(
 ) -> Result<Ending> {
     let TrainingPlan::Elbo = M::training_plan();
     let max_epochs = params.max_epochs.unwrap_or_else(|| heuristic_epochs(data.n_obs()));
+    let chosen = TrainParams { max_epochs: Some(max_epochs), ..params.clone() };
     let (module, store) = (&model.module, &model.store);
     let runner = Runner { module, store, data, params, max_epochs };
     let ending = runner.run(&mut model.history, observer);
+    model.training =
+        Some(Training { args: chosen.to_args(), ending: ending.as_ref().ok().copied() });
     model.split = split;
     // Also when training failed later: the model is back where its last good epoch ended.
     model.is_trained |= ending.is_ok() || model.history.values().any(|epochs| !epochs.is_empty());

@@ -23,6 +23,7 @@ use crate::{
     data::SetupView,
     error::{Error, Result},
     params::Args,
+    train::Ending,
 };
 
 /// The version of our folder that this library writes.
@@ -49,6 +50,9 @@ pub struct ModelMeta {
     pub var_names: Vec<String>,
     /// Whether it was trained.
     pub is_trained: bool,
+    /// The last training; none where that is not recorded, as by scvi-tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
     /// Metric → one value per epoch.
     #[serde(with = "history")]
     pub history: IndexMap<String, Vec<f64>>,
@@ -61,6 +65,15 @@ pub struct ModelMeta {
     /// Things that the reader of the file left out, for the user to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// How a model was trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// Arguments of `train`, with `max_epochs` as it was chosen.
+    pub args: Args,
+    /// How it came to its end; none when it failed and the last good state was kept.
+    pub ending: Option<Ending>,
 }
 
 /// A model at rest.

@@ -13,13 +13,14 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    FORMAT_VERSION, ModelMeta, SavedModel,
+    FORMAT_VERSION, ModelMeta, SavedModel, Training,
     folder::{self, Overwrite},
     read,
 };
 use crate::{
     anndata::{Dense, Values},
     error::{Error, Result},
+    train::Ending,
 };
 
 /// A small model that can be told from others by `latent`.
@@ -47,6 +48,10 @@ fn model(latent: i64) -> SavedModel {
             given_fields: Default::default(),
             var_names: vec!["CD3".into(), "µ \"quoted\"".into()],
             is_trained: true,
+            training: Some(Training {
+                args: args(json!({ "max_epochs": 3, "lr": 0.001 })),
+                ending: Some(Ending::EarlyStopping),
+            }),
             history: [("elbo_train".to_owned(), vec![0.1 + 0.2, f64::INFINITY, 1e300])].into(),
             train_indices: vec![2, 0],
             validation_indices: vec![1],

@@ -194,6 +194,7 @@ impl DynModel for ForgetfulModel {
                 given_fields: IndexMap::new(),
                 var_names: Vec::new(),
                 is_trained: true,
+                training: None,
                 history: IndexMap::from([("elbo_train".to_owned(), vec![f64::INFINITY; 2])]),
                 train_indices: Vec::new(),
                 validation_indices: Vec::new(),

@@ -12,6 +12,7 @@ use scvi_framework::{
 
 use crate::{
     cli::Attribute,
+    facts::summary_stats,
     failure::Result,
     folder,
     options::plain,
@@ -96,14 +97,6 @@ fn states(meta: &ModelMeta) -> Args {
 /// Shapes of all weights by name.
 pub fn shapes(saved: &SavedModel) -> Args {
     saved.weights.iter().map(|(name, array)| (name.clone(), json!(array.shape))).collect()
-}
-
-/// All summary statistics of a saved registry, in order of registration.
-pub fn summary_stats(registry: &Value) -> Vec<(String, i64)> {
-    let fields = registry.get("field_registries").and_then(Value::as_object);
-    let stats = |field: &Value| field.get("summary_stats").and_then(Value::as_object).cloned();
-    let all = fields.into_iter().flat_map(|fields| fields.values()).filter_map(stats).flatten();
-    all.filter_map(|(name, n)| Some((name, n.as_i64()?))).collect()
 }
 
 /// A row per epoch, tabs between metrics; a metric that was not computed each epoch ends earlier.

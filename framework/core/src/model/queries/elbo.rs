@@ -4,7 +4,8 @@ use tch::{Kind, Tensor};
 
 use crate::{
     Params,
-    anndata::{AnnData, DType, Element, Slot},
+    anndata::{DType, Element, Slot},
+    data::Cells,
     error::Result,
     model::{BaseModelClass, BaseModule, LossOutput, Model, Observer, OutputSpec, Query, Sink},
     params::Params as _,
@@ -56,11 +57,11 @@ impl<M: BaseModelClass> Model<M> {
     /// When the data do not fit the model.
     pub fn get_elbo(
         &self,
-        adata: &mut AnnData,
+        cells: &mut (impl Cells + ?Sized),
         params: &ElboParams,
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>> {
-        self.per_cell(adata, params, observer, |loss| {
+        self.per_cell(cells, params, observer, |loss| {
             -(&loss.reconstruction_loss + loss.kl_local_sum())
         })
     }
@@ -73,23 +74,23 @@ impl<M: BaseModelClass> Model<M> {
     /// When the data do not fit the model.
     pub fn get_reconstruction_error(
         &self,
-        adata: &mut AnnData,
+        cells: &mut (impl Cells + ?Sized),
         params: &ElboParams,
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>> {
-        self.per_cell(adata, params, observer, |loss| loss.reconstruction_loss.shallow_clone())
+        self.per_cell(cells, params, observer, |loss| loss.reconstruction_loss.shallow_clone())
     }
 
     fn per_cell(
         &self,
-        adata: &mut AnnData,
+        cells: &mut (impl Cells + ?Sized),
         params: &ElboParams,
         observer: &mut dyn Observer,
         value: impl Fn(&LossOutput) -> Tensor,
     ) -> Result<Vec<f64>> {
         let mut values = Vec::new();
         let indices = params.indices.as_deref();
-        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+        self.for_each_batch(cells, indices, params.batch_size, observer, |ctx, batch| {
             let inferred = self.module.inference(ctx, batch)?;
             let generated = self.module.generative(ctx, batch, &inferred)?;
             let loss = self.module.loss(ctx, batch, &inferred, &generated)?;

@@ -4,7 +4,8 @@ use tch::{Kind, Tensor};
 
 use crate::{
     Params,
-    anndata::{AnnData, DType, Dense, Element, Slot},
+    anndata::{DType, Dense, Element, Slot},
+    data::Cells,
     error::Result,
     model::{BaseModelClass, BaseModule, Ctx, HasQz, Model, Observer, OutputSpec, Query, Sink},
     nn::{LatentDistribution, convert},
@@ -79,14 +80,14 @@ where
     /// [`crate::Error::NotTrained`]; when the data do not fit the model.
     pub fn get_latent_representation(
         &self,
-        adata: &mut AnnData,
+        cells: &mut (impl Cells + ?Sized),
         params: &LatentParams,
         observer: &mut dyn Observer,
     ) -> Result<Latent> {
         self.require_trained()?;
         let (mut first, mut second) = (Vec::new(), Vec::new());
         let indices = params.indices.as_deref();
-        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+        self.for_each_batch(cells, indices, params.batch_size, observer, |ctx, batch| {
             let inferred = self.module.inference(ctx, batch)?;
             if params.return_dist {
                 first.push(inferred.qz().mean().to_device(tch::Device::Cpu));

@@ -8,8 +8,7 @@ use super::{
 };
 use crate::{
     Params,
-    anndata::AnnData,
-    data::Batch,
+    data::{Batch, Cells},
     error::Result,
     model::{BaseModelClass, BaseModule, Ctx, HasLibrary, HasPx, HasQz, Model, Observer, Query},
     params::Params as _,
@@ -67,13 +66,13 @@ where
     /// When the data do not fit the model.
     pub fn get_marginal_ll(
         &self,
-        adata: &mut AnnData,
+        cells: &mut (impl Cells + ?Sized),
         params: &MarginalLlParams,
         observer: &mut dyn Observer,
     ) -> Result<Vec<f64>> {
         let mut values = Vec::new();
         let indices = params.indices.as_deref();
-        self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
+        self.for_each_batch(cells, indices, params.batch_size, observer, |ctx, batch| {
             let cells = self.marginal_ll(ctx, batch, params)?;
             values.extend(Vec::<f64>::try_from(&cells.to_device(tch::Device::Cpu))?);
             Ok(())

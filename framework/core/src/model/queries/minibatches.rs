@@ -1,8 +1,7 @@
 //! What all queries have in common: minibatch after minibatch, nothing is learnt.
 
 use crate::{
-    anndata::AnnData,
-    data::{Batch, LoaderOptions, Order},
+    data::{Batch, Cells},
     error::{Error, Result},
     model::{BaseModelClass, Ctx, Event, Model, Observer},
 };
@@ -16,16 +15,13 @@ impl<M: BaseModelClass> Model<M> {
     /// When the data do not fit the model; [`Error::Cancelled`]; what the visitor fails with.
     pub fn for_each_batch(
         &self,
-        adata: &mut AnnData,
+        cells: &mut (impl Cells + ?Sized),
         indices: Option<&[usize]>,
         batch_size: usize,
         observer: &mut dyn Observer,
         mut visit: impl FnMut(&Ctx<'_>, &Batch) -> Result<()>,
     ) -> Result<()> {
-        let indices = indices.map(|rows| rows.to_vec().into());
-        let order = Order::Sequential;
-        let options = LoaderOptions { indices, batch_size, order, ..Default::default() };
-        let loader = self.loader(adata, options)?;
+        let loader = cells.minibatches(&self.manager, indices, batch_size)?;
         let ctx = Ctx::eval(self.store.device());
         let mut done = 0;
         tch::no_grad(|| {

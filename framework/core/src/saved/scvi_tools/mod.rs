@@ -84,6 +84,7 @@ impl Decoder<'_> {
             given_fields: IndexMap::new(),
             var_names,
             is_trained: false,
+            training: None,
             history: IndexMap::new(),
             train_indices: Vec::new(),
             validation_indices: Vec::new(),
