@@ -16,6 +16,7 @@ use std::io::{self, Write};
 use anyhow::{Context, Result, bail};
 use scvi_framework::{
     anndata::{AnnData, DType, Dense, Element, Slot},
+    data::Cells,
     model::{Model, Observer, OutputSpec, Query, Settings, Silent},
     nn::convert,
     params::Args,
@@ -63,7 +64,7 @@ where
 /// The query itself: mean of q(z|x), float32 `[n_cells, n_latent]`, rows in the order asked for.
 fn latent_means<M: BaseModelClass>(
     model: &Model<M>,
-    adata: &mut AnnData,
+    cells: &mut (impl Cells + ?Sized),
     params: &LatentParams,
     observer: &mut dyn Observer,
 ) -> scvi_framework::Result<Dense>
@@ -73,7 +74,7 @@ where
     model.require_trained()?;
     let mut latent = Vec::new();
     let (indices, batch_size) = (params.indices.as_deref(), params.batch_size);
-    model.for_each_batch(adata, indices, batch_size, observer, |ctx, batch| {
+    model.for_each_batch(cells, indices, batch_size, observer, |ctx, batch| {
         let inferred = model.module().inference(ctx, batch)?;
         latent.push(inferred.qz().mean().shallow_clone()); // [n_cells, n_latent]
         Ok(())
