@@ -306,6 +306,18 @@ pub enum Error {
         /// The part.
         what: &'static str,
     },
+    /// A query that the model's class does not list.
+    #[error("{model} has no method `{name}`{}; it has {}", nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default(), known.join(", "))]
+    UnknownQuery {
+        /// The model class.
+        model: &'static str,
+        /// The name given.
+        name: String,
+        /// The most similar name listed.
+        nearest: Option<String>,
+        /// All names listed.
+        known: Vec<String>,
+    },
     /// A query that needs a trained model.
     #[error("this {model} model has not been trained; train it first")]
     NotTrained {

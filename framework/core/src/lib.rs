@@ -9,6 +9,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`guide`] | "Writing a model": the parts of a model, capabilities, queries of one's own |
 //! | [`prelude`] | what the source of a model needs, in one line |
 //! | [`model`] | [`BaseModelClass`](model::BaseModelClass) and [`BaseModule`](model::BaseModule), to be implemented; [`Model`](model::Model), which is then there; [`queries`](model::queries) to be listed |
 //! | [`params`] | arguments: a struct with `#[derive(Params)]` gives defaults, ranges, help and errors |
@@ -127,7 +128,7 @@
 //! `cargo build --release` makes the plugin; `scvi --plugin-dir DIR models list` shows it, and
 //! `scvi train PoissonVAE …` trains it. A whole one, with its conformance test, is
 //! `examples/third_party` of the repository; `scvi plugins new my-model` writes a copy of it under
-//! another name.
+//! another name. [`guide`] goes on from here.
 //!
 //! # Fields of one's own
 //!
@@ -143,6 +144,7 @@ pub mod data;
 pub mod distributions;
 pub mod error;
 pub mod fields;
+pub mod guide;
 mod kernels;
 pub mod model;
 pub mod nn;

@@ -136,7 +136,7 @@ impl ParamKind {
 }
 
 /// The error for a name that is not in `known`.
-pub fn unknown(name: &str, known: Vec<String>) -> Error {
+fn unknown(name: &str, known: Vec<String>) -> Error {
     let nearest = nearest(name, &known);
     Error::UnknownArgument { name: name.into(), nearest, known }
 }

@@ -48,8 +48,10 @@ pub fn native_models() -> Vec<&'static ModelRegistration> {
 /// Makes a crate a plugin: `export_plugin!(MyModel => [get_latent_representation, get_elbo]);`.
 ///
 /// Each model class is listed with the queries that it offers; several are separated by `;`. A
-/// query that the module cannot support does not compile. Kinds of fields that models of other
-/// plugins may use follow, as in [`export_fields!`](crate::export_fields):
+/// query that the module cannot support does not compile. One name is a function of
+/// [`model::queries`](crate::model::queries); a path, say `crate::get_depth`, is a query of the
+/// author's own. Kinds of fields that models of other plugins may use follow, as in
+/// [`export_fields!`](crate::export_fields):
 ///
 /// ```text
 /// export_plugin!(MyModel => [get_elbo], fields: [MyField => "A column of mine: registry_key, obs_key"]);
@@ -59,7 +61,7 @@ pub fn native_models() -> Vec<&'static ModelRegistration> {
 #[macro_export]
 macro_rules! export_plugin {
     (
-        $($class:ty => [$($query:ident),* $(,)?]);+
+        $($class:ty => [$($($query:ident)::+),* $(,)?]);+
         $(, fields: [$($field:ident => $about:expr),+ $(,)?])? $(;)?
     ) => {
         $crate::export_models! {
@@ -67,11 +69,23 @@ macro_rules! export_plugin {
                 <$class as $crate::model::BaseModelClass>::NAME,
                 <$class as $crate::model::BaseModelClass>::ABOUT
                     => $crate::model::class_of::<$class>(
-                        vec![$($crate::model::queries::$query::<$class>()),*]
+                        vec![$($crate::__query!($class, $($query)::+)),*]
                     )
             );+
             $(, fields: [$($field => $about),+])?
         }
+    };
+}
+
+/// A query of the framework by its name, or of the author by its path.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __query {
+    ($class:ty, $query:ident) => {
+        $crate::model::queries::$query::<$class>()
+    };
+    ($class:ty, $($query:ident)::+) => {
+        $($query)::+::<$class>()
     };
 }
 

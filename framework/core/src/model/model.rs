@@ -246,9 +246,11 @@ impl<M: BaseModelClass> Model<M> {
         AnnDataLoader::new(adata, self.manager.registry(), options)
     }
 
+    /// Refuses, for queries that mean nothing before training.
+    ///
     /// # Errors
     /// [`Error::NotTrained`].
-    pub(super) fn require_trained(&self) -> Result<()> {
+    pub fn require_trained(&self) -> Result<()> {
         if self.is_trained { Ok(()) } else { Err(Error::NotTrained { model: M::NAME }) }
     }
 }

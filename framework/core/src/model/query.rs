@@ -9,9 +9,9 @@ use super::{
 use crate::{
     anndata::AnnData,
     data::Registry,
-    error::Result,
+    error::{Error, Result},
     fields::AnnDataField,
-    params::{Args, ParamSpec, Params, unknown},
+    params::{Args, ParamSpec, Params, nearest},
     saved::SavedModel,
     train::{Ending, TrainParams},
 };
@@ -131,7 +131,9 @@ impl<M: BaseModelClass> DynModel for Instance<M> {
         observer: &mut dyn Observer,
     ) -> Result<()> {
         let query = self.queries.iter().find(|q| q.name == method).ok_or_else(|| {
-            unknown(method, self.queries.iter().map(|q| q.name.to_owned()).collect())
+            let known: Vec<String> = self.queries.iter().map(|q| q.name.to_owned()).collect();
+            let nearest = nearest(method, &known);
+            Error::UnknownQuery { model: M::NAME, name: method.into(), nearest, known }
         })?;
         tch::no_grad(|| (query.run)(&self.model, adata, args, sink, observer))
     }

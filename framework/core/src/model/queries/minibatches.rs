@@ -8,11 +8,12 @@ use crate::{
 
 impl<M: BaseModelClass> Model<M> {
     /// Visits the minibatches of all rows or of `indices`, in that order, in evaluation mode and
-    /// without gradients; the observer hears of each, and can stop after it.
+    /// without gradients; the observer hears of each, and can stop after it. What queries stand on,
+    /// an author's own too.
     ///
     /// # Errors
     /// When the data do not fit the model; [`Error::Cancelled`]; what the visitor fails with.
-    pub(super) fn for_each_batch(
+    pub fn for_each_batch(
         &self,
         cells: &mut (impl Cells + ?Sized),
         indices: Option<&[usize]>,

@@ -1,0 +1,3 @@
+//! Writing a model.
+//!
+#![doc = include_str!("guide.md")]
