@@ -25,10 +25,10 @@ use crate::{
 };
 
 /// The query that gives each cell's place in the latent space.
-pub const LATENT: &str = "get_latent_representation";
+pub const LATENT: &str = "get-latent-representation";
 
 /// The query that compares groups of cells.
-pub const DIFFERENTIAL_EXPRESSION: &str = "differential_expression";
+pub const DIFFERENTIAL_EXPRESSION: &str = "differential-expression";
 
 /// The method `name` of a model, spelt as in Python or on the command line.
 ///
@@ -38,7 +38,7 @@ pub fn find_method<'a>(model: &'a ModelDescription, name: &str) -> Result<&'a Me
     let asked = kebab(name);
     model.methods.iter().find(|method| kebab(&method.name) == asked).ok_or_else(|| {
         let known = model.methods.iter().map(|method| kebab(&method.name)).collect();
-        Error::unknown_method(&model.name, &asked, known)
+        Error::unknown_method(&model.name, name, known)
     })
 }
 

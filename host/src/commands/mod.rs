@@ -4,7 +4,7 @@ mod check_plugin;
 mod convert;
 mod data;
 mod fields;
-mod map;
+mod latent_map;
 mod models;
 mod new_plugin;
 mod plot;

@@ -12,7 +12,7 @@ use crate::{
     staged,
 };
 
-use super::map;
+use super::latent_map;
 
 /// Draws, and writes the picture.
 pub fn run(plan: &Plot, session: &Session, settings: &Settings, ui: &Ui) -> Result<()> {
@@ -21,7 +21,9 @@ pub fn run(plan: &Plot, session: &Session, settings: &Settings, ui: &Ui) -> Resu
         Drawing::History(metrics) => {
             History::of(&plan.dir, &session.saved(&plan.dir)?.meta)?.only(metrics)?.draw()
         }
-        Drawing::Latent(latent) => map::draw(&plan.dir, latent, session, settings, ui)?.picture,
+        Drawing::Latent(latent) => {
+            latent_map::draw(&plan.dir, latent, session, settings, ui)?.picture
+        }
         Drawing::Table(path, shown) => volcanos(Comparisons::read(path)?, shown)?,
         Drawing::Compared(data, args, shown) => {
             let compared = compared(plan, data, args, session, settings, ui)?;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use scvi_framework::model::Settings;
 
-use super::map;
+use super::latent_map;
 use crate::{
     facts,
     failure::{Error, Result},
@@ -24,7 +24,7 @@ pub fn run(plan: &Report, session: &Session, settings: &Settings, ui: &Ui) -> Re
         Err(missing @ Error::NoHistory { .. }) => Err(missing.to_string()),
         Err(other) => return Err(other),
     };
-    let (map, data_set) = match map::draw(&plan.dir, &plan.map, session, settings, ui) {
+    let (map, data_set) = match latent_map::draw(&plan.dir, &plan.map, session, settings, ui) {
         Ok(drawn) => (Ok(drawn.picture), Some(drawn.data_set)),
         Err(missing) if is_absent(&missing) => (Err(missing.to_string()), None),
         Err(other) => return Err(other),
