@@ -6,7 +6,6 @@ mod delta;
 mod groups;
 mod mcd;
 mod outliers;
-mod progress;
 mod scales;
 mod table;
 #[cfg(test)]
@@ -21,7 +20,6 @@ use self::{
     bayes::{Change, change, vanilla},
     counts::OfGroup,
     groups::Groups,
-    progress::Part,
     scales::{Pairs, paired},
     table::Columns,
 };
@@ -29,6 +27,7 @@ use super::{
     ImportanceParams,
     decoding::{Generative, Inference},
     importance,
+    progress::Part,
 };
 use crate::{
     Params,
