@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod abi;
+mod abundance;
 mod api;
 mod batch_representation;
 mod cli;

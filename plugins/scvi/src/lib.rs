@@ -56,6 +56,7 @@ export_plugin!(Scvi => [
     get_reconstruction_error,
     get_marginal_ll,
     differential_expression,
+    differential_abundance,
     get_feature_correlation_matrix,
     get_batch_representation,
 ]);

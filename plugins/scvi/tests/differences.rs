@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by failing what went wrong")]
 
+use std::f64::consts::TAU;
+
 use scvi_framework::{
-    anndata::{AnnData, Element},
+    anndata::{AnnData, Element, Slot},
     data::{Simulation, simulate},
     distributions::GeneLikelihood,
     model::{
         Model, OutputSpec, Settings, Silent, Sink,
-        queries::{ElboParams, LikelihoodParams, MarginalLlParams, NormalizedExpressionParams},
+        queries::{
+            DifferentialAbundanceParams, ElboParams, Latent, LatentParams, LikelihoodParams,
+            MarginalLlParams, NormalizedExpressionParams,
+        },
     },
     nn::LatentDistribution,
     train::TrainParams,
@@ -55,7 +60,12 @@ impl Sink for Seen {
 }
 
 fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    mean_of(values.iter().copied())
+}
+
+fn mean_of(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let n = values.len() as f64;
+    values.sum::<f64>() / n
 }
 
 /// D3: several draws with batches as learnt vectors.
@@ -129,6 +139,53 @@ fn draws_in_all_have_a_shape_of_their_own() {
         let mut seen = Seen::default();
         model.get_normalized_expression(&mut adata, &params, &mut seen, &mut Silent).unwrap();
         assert_eq!(seen.0[0].0.shape, [n, N_VARS]);
+    }
+}
+
+/// D9: aggregated posteriors are as wide as the standard deviations of the posteriors, not as their
+/// variances; and the points are the means of the same, untransformed posteriors.
+#[test]
+fn aggregated_posteriors_are_as_wide_as_the_posteriors() {
+    for latent_distribution in [LatentDistribution::Normal, LatentDistribution::LogisticNormal] {
+        let (model, mut adata) = trained(&ScviParams { latent_distribution, ..Default::default() });
+        let params = LatentParams { return_dist: true, ..Default::default() };
+        let found = model.get_latent_representation(&mut adata, &params, &mut Silent).unwrap();
+        let Latent::Moments { qzm, qzv } = found else { panic!("no moments") };
+        let (n_latent, mean, variance) = (qzm.shape[1], qzm.values.to_f64(), qzv.values.to_f64());
+        let log_prob = |cell: usize, cells: &[usize], scale: fn(f64) -> f64| {
+            let densities = cells.iter().map(|other| {
+                let of_dims = (0..n_latent).map(|dim| {
+                    let i = other * n_latent + dim;
+                    let scale = scale(variance[i]);
+                    let z = (mean[cell * n_latent + dim] - mean[i]) / scale;
+                    -0.5 * (z * z + TAU.ln()) - scale.ln()
+                });
+                of_dims.sum::<f64>().exp()
+            });
+            mean_of(densities).ln()
+        };
+        let Ok(Element::Categorical(batch)) = adata.get(Slot::Obs, "batch").cloned() else {
+            panic!("no categories")
+        };
+        let codes = batch.codes.to_i64().to_vec();
+
+        let sample_key = Some("batch".into());
+        let params = DifferentialAbundanceParams { sample_key, ..Default::default() };
+        let table = model.differential_abundance(&mut adata, &params, &mut Silent).unwrap();
+        assert!(table.columns.len() > 1);
+        let (mut off, mut off_by_variance) = (0.0f64, 0.0f64);
+        let Element::Strings(names) = &*batch.categories else { panic!("no names") };
+        for (code, name) in names.iter().enumerate() {
+            let cells: Vec<usize> = (0..N_OBS).filter(|&i| codes[i] == code as i64).collect();
+            let Element::Dense(column) = table.column("table", name).unwrap() else { panic!() };
+            for cell in 0..N_OBS {
+                let found = column.values.get_f64(cell);
+                off = off.max((log_prob(cell, &cells, f64::sqrt) - found).abs());
+                let by_variance = (log_prob(cell, &cells, |variance| variance) - found).abs();
+                off_by_variance = off_by_variance.max(by_variance);
+            }
+        }
+        assert!(off < 1e-5 && off_by_variance > 0.1, "{off}, {off_by_variance}");
     }
 }
 

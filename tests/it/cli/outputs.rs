@@ -78,6 +78,27 @@ fn rows_are_genes_where_results_are_about_genes() {
     assert_eq!(matrix.shape, [50, 50]);
 }
 
+/// A table about cells is a data frame of theirs in the data set.
+#[test]
+fn tables_about_cells_lie_beside_them() {
+    let place = Place::with_model();
+    let words = "query m differential-abundance --sample-key batch --out";
+    let told = "wrote obsm['da_log_probs'] (200 × 2) to d";
+    place.scvi(&format!("{words} d.h5ad")).says(&format!("{told}.h5ad\n"));
+    place.scvi(&format!("{words} d.csv")).says(&format!("{told}.csv\n"));
+    let answered = read(&place.at("d.h5ad"));
+    let Ok(Element::DataFrame(table)) = answered.get(Slot::Obsm, "da_log_probs") else {
+        panic!("no table")
+    };
+    assert_eq!(table.names(), answered.obs_names().ok());
+    assert_eq!(table.columns.keys().collect::<Vec<_>>(), ["batch_1", "batch_0"]);
+    let csv = fs::read_to_string(place.at("d.csv")).unwrap();
+    assert!(csv.starts_with("obs_names,batch_1,batch_0\ncell_0,"), "{csv}");
+    let Element::Dense(first) = &table.columns[0] else { panic!("no numbers") };
+    let written = parsed(csv.lines().nth(1).unwrap().split(',').nth(1).unwrap());
+    assert!((written - first.values.get_f64(0)).abs() < 1e-4);
+}
+
 #[test]
 fn one_number_is_a_table_too() {
     let place = Place::with_model();

@@ -68,8 +68,8 @@ fn unknown_names() {
         "SCVI has no method `get-latent` (did you mean `get-latent-library-size`?); it has \
          get-latent-representation, get-normalized-expression, get-likelihood-parameters, \
          posterior-predictive-sample, get-latent-library-size, get-elbo, get-reconstruction-error, \
-         get-marginal-ll, differential-expression, get-feature-correlation-matrix, \
-         get-batch-representation, get-from-registry",
+         get-marginal-ll, differential-expression, differential-abundance, \
+         get-feature-correlation-matrix, get-batch-representation, get-from-registry",
     );
 }
 

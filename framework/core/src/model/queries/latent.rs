@@ -123,12 +123,15 @@ fn point(ctx: &Ctx, inferred: &impl HasQz, params: &LatentParams) -> Tensor {
 
 /// Blocks of rows as one float32 matrix.
 pub(super) fn join(blocks: &[Tensor]) -> Result<Dense> {
-    let joined = if blocks.is_empty() {
-        Tensor::zeros([0, 0], tch::kind::FLOAT_CPU)
-    } else {
-        Tensor::cat(blocks, 0)
-    };
-    convert::to_dense(&joined.to_kind(Kind::Float))
+    convert::to_dense(&stacked(blocks).to_kind(Kind::Float))
+}
+
+/// Blocks of rows, one upon the other; `[0, 0]` for none.
+pub(super) fn stacked(blocks: &[Tensor]) -> Tensor {
+    match blocks {
+        [] => Tensor::zeros([0, 0], tch::kind::FLOAT_CPU),
+        blocks => Tensor::cat(blocks, 0),
+    }
 }
 
 /// Sends rows of cells, to `obsm`.

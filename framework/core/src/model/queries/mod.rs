@@ -1,9 +1,11 @@
 //! The queries that a model class may list, one file per group.
 
+mod aggregated_posterior;
 mod batch_representation;
 mod correlation;
 mod decoding;
 mod differential;
+mod differential_abundance;
 mod elbo;
 mod feature_correlation;
 mod from_registry;
@@ -15,12 +17,15 @@ mod marginal_ll;
 mod minibatches;
 mod normalized_expression;
 mod posterior_predictive;
+mod progress;
 
+pub use aggregated_posterior::{AggregatedPosterior, AggregatedPosteriorParams};
 pub use batch_representation::{BatchRepresentationParams, get_batch_representation};
 pub use differential::{
     ChangeFn, ChangeFunctions, DeMode, Delta, DifferentialExpressionParams, DomainFn, TestMode,
     differential_expression,
 };
+pub use differential_abundance::{DifferentialAbundanceParams, differential_abundance};
 pub use elbo::{ElboParams, get_elbo, get_reconstruction_error};
 pub use feature_correlation::{
     CorrelationType, FeatureCorrelationParams, get_feature_correlation_matrix,

@@ -7,7 +7,6 @@ mod functions;
 mod groups;
 mod mcd;
 mod outliers;
-mod progress;
 mod scales;
 mod table;
 #[cfg(test)]
@@ -24,7 +23,6 @@ use self::{
     bayes::{Change, change, vanilla},
     counts::OfGroup,
     groups::Groups,
-    progress::Part,
     scales::{Pairs, paired},
     table::Columns,
 };
@@ -32,6 +30,7 @@ use super::{
     ImportanceParams,
     decoding::{Generative, Inference},
     importance,
+    progress::Part,
 };
 use crate::{
     Params,
