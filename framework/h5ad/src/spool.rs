@@ -67,7 +67,7 @@ impl Spool {
         let (scratch, at) = scratch(folder)?;
         let io = |action| move |source| Error::Io { path: folder.to_owned(), action, source };
         let file = File::create(&scratch).map_err(|e| wrong(&at, e))?;
-        let none = Values::of(dtype);
+        let none = Values::empty(dtype);
         let made = with_values!(&none, empty => contiguous(&file, shape, empty));
         let dataset = made.map_err(|e| wrong(&at, e))?;
         encoded(&dataset, "array", "0.2.0", &at)?;

@@ -111,7 +111,7 @@ number!(f64, Float64, |v| v);
 
 impl Values {
     /// No numbers of this dtype.
-    pub fn of(dtype: DType) -> Self {
+    pub fn empty(dtype: DType) -> Self {
         match dtype {
             DType::Bool => Vec::<bool>::new().into(),
             DType::Int8 => Vec::<i8>::new().into(),
