@@ -1,5 +1,7 @@
 //! What the user means: paths told apart from standard output, flags turned into choices.
 
+mod pictures;
+
 use std::path::PathBuf;
 
 use clap::{CommandFactory, error::ErrorKind};
@@ -7,15 +9,16 @@ use scvi_framework::{model::Settings, params::Args, serde_json::Value};
 use scvi_h5ad::{Backing, Features, ImportOptions};
 
 use crate::{
-    cli::{self, Attribute, Cli, Command, Fields, Global, LatentSpace, Models, Picture, Plugins},
-    failure::{Error, Result},
+    cli::{self, Attribute, Cli, Command, Fields, Global, Models, Plugins},
+    failure::Result,
     parse::Parsed,
-    plots::Canvas,
     progress::Show,
     results::Output,
     staged::Overwrite,
     term,
 };
+
+pub use pictures::{Drawing, Map, Plot, Report, Shown};
 
 /// What to do, and how to talk about it.
 #[derive(Debug)]
@@ -185,54 +188,6 @@ pub struct Query {
     pub args: Args,
 }
 
-/// What to draw of which model.
-#[derive(Debug)]
-pub struct Plot {
-    /// The saved model.
-    pub dir: PathBuf,
-    /// What to draw.
-    pub drawing: Drawing,
-    /// The file to write, by the kind that its ending says.
-    pub canvas: Canvas,
-    /// Whether it may be replaced.
-    pub overwrite: Overwrite,
-}
-
-/// What to draw.
-#[derive(Debug)]
-pub enum Drawing {
-    /// These metrics of training, or all.
-    History(Vec<String>),
-    /// The latent space.
-    Latent(Map),
-    /// Comparisons in a table.
-    Table(PathBuf, Shown),
-    /// Comparisons to be made.
-    Compared(Data, Args, Shown),
-}
-
-/// What of a comparison is shown.
-#[derive(Debug)]
-pub struct Shown {
-    /// The groups, or all.
-    pub groups: Vec<String>,
-    /// Genes with their names.
-    pub n_genes: usize,
-}
-
-/// A map of the latent space.
-#[derive(Debug)]
-pub struct Map {
-    /// The data set.
-    pub data: Data,
-    /// Columns of obs that give the colours; those of the set-up where none is named.
-    pub colors: Vec<String>,
-    /// Matrices of obsm to draw beside it.
-    pub beside: Vec<String>,
-    /// The most cells to draw.
-    pub max_cells: usize,
-}
-
 /// A data set that a saved model is asked about.
 #[derive(Debug)]
 pub struct Data {
@@ -240,19 +195,6 @@ pub struct Data {
     pub adata: Option<PathBuf>,
     /// Where its matrices are kept.
     pub backed: Backing,
-}
-
-/// A page about a model.
-#[derive(Debug)]
-pub struct Report {
-    /// The saved model.
-    pub dir: PathBuf,
-    /// The map in it.
-    pub map: Map,
-    /// The file to write.
-    pub out: PathBuf,
-    /// Whether it may be replaced.
-    pub overwrite: Overwrite,
 }
 
 /// How to talk to the user.
@@ -379,14 +321,8 @@ impl Plan {
                 overwrite: q.overwrite.into(),
                 args: parsed.query,
             }),
-            Command::Plot(p) => Job::Plot(plot(p.dir, p.picture, parsed.query)?),
-            Command::Report(r) => {
-                if !r.out.extension().is_some_and(|e| e.eq_ignore_ascii_case("html")) {
-                    return Err(Error::Ending { path: r.out, expected: ".html" });
-                }
-                let overwrite = r.overwrite.into();
-                Job::Report(Report { dir: r.dir, map: map(r.latent), out: r.out, overwrite })
-            }
+            Command::Plot(p) => Job::Plot(Plot::of(p.dir, p.picture, parsed.query)?),
+            Command::Report(report) => Job::Report(Report::of(report)?),
         };
         let ui = Ui::of(&global);
         let Global { plugin_dir, device, threads, seed, .. } = global;
@@ -419,29 +355,6 @@ impl Part {
             None => Ok(Self::Summary),
         }
     }
-}
-
-fn plot(dir: PathBuf, picture: Picture, args: Args) -> Result<Plot> {
-    let (drawing, file) = match picture {
-        Picture::History { metric, file } => (Drawing::History(metric), file),
-        Picture::Latent { latent, file } => (Drawing::Latent(map(latent)), file),
-        Picture::De { table, group, n_genes, adata, backed, file } => {
-            let shown = Shown { groups: group, n_genes };
-            let data = Data { adata, backed: backing(backed) };
-            let drawing = match table {
-                Some(table) => Drawing::Table(table, shown),
-                None => Drawing::Compared(data, args, shown),
-            };
-            (drawing, file)
-        }
-    };
-    let (canvas, overwrite) = (Canvas::of(&file.out)?, file.overwrite.into());
-    Ok(Plot { dir, drawing, canvas, overwrite })
-}
-
-fn map(latent: LatentSpace) -> Map {
-    let LatentSpace { color, beside, adata, backed, max_cells } = latent;
-    Map { data: Data { adata, backed: backing(backed) }, colors: color, beside, max_cells }
 }
 
 fn backing(on_disk: bool) -> Backing {
