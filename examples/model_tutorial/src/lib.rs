@@ -13,11 +13,9 @@
 //! stays as it is ([`Scvi`]), and the steps differ in one line, `export_plugin!`, which says by which
 //! names the class can be queried.
 
-mod answers;
 mod class;
 mod vae;
 
-pub use answers::Answers;
 pub use class::{Scvi, ScviParams, ScviSetup};
 pub use vae::Vae;
 

@@ -18,13 +18,13 @@ use anyhow::{Context, Result, bail};
 use scvi_framework::{
     anndata::{AnnData, Element, Scalar, Slot},
     export_plugin,
-    model::{Model, Settings, Setup, Silent},
+    model::{Answers, Model, Settings, Setup, Silent},
     params::{Args, Params},
     saved::folder::{self, Overwrite},
     serde_json::json,
     train::TrainParams,
 };
-use scvi_model_tutorial::{Answers, Scvi, ScviParams, ScviSetup, exported, synthetic};
+use scvi_model_tutorial::{Scvi, ScviParams, ScviSetup, exported, synthetic};
 
 export_plugin!(Scvi => []);
 

@@ -17,13 +17,13 @@ use anyhow::{Context, Result, bail};
 use scvi_framework::{
     anndata::{AnnData, DType, Dense, Element, Slot},
     data::Cells,
-    model::{Model, Observer, OutputSpec, Query, Settings, Silent},
+    model::{Answers, Model, Observer, OutputSpec, Query, Settings, Silent},
     nn::convert,
     params::Args,
     prelude::*,
     train::TrainParams,
 };
-use scvi_model_tutorial::{Answers, Scvi, ScviParams, ScviSetup, exported, synthetic};
+use scvi_model_tutorial::{Scvi, ScviParams, ScviSetup, exported, synthetic};
 
 export_plugin!(Scvi => [
     get_elbo,

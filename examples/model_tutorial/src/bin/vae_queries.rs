@@ -88,8 +88,7 @@ fn mean(values: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use scvi_framework::{anndata::Element, params::Args};
-    use scvi_model_tutorial::Answers;
+    use scvi_framework::{anndata::Element, model::Answers, params::Args};
 
     use super::*;
 

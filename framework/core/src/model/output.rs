@@ -38,6 +38,24 @@ pub trait Sink {
     fn rows(&mut self, block: Element) -> Result<()>;
 }
 
+/// Results in memory as they came, block by block, in the order in which they were announced.
+#[derive(Debug, Default, PartialEq)]
+pub struct Answers(pub Vec<(OutputSpec, Vec<Element>)>);
+
+impl Sink for Answers {
+    fn begin(&mut self, spec: &OutputSpec) -> Result<()> {
+        self.0.push((spec.clone(), Vec::new()));
+        Ok(())
+    }
+
+    fn rows(&mut self, block: Element) -> Result<()> {
+        if let Some((_, blocks)) = self.0.last_mut() {
+            blocks.push(block);
+        }
+        Ok(())
+    }
+}
+
 /// News from a running job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

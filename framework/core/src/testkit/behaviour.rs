@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Broken, answers::Answer};
+use super::{Broken, answers};
 use crate::{
     anndata::{AnnData, Slot},
     data::{Simulation, simulate},
@@ -72,13 +72,13 @@ fn trains_and_comes_back(class: &dyn DynModelClass, setup: &Args) -> Result<Brok
     broken.extend(differences(&saved, &state));
     let mut fresh = adata_for_tests()?;
     for method in class.description().methods {
-        let before = Answer::ask(model.as_ref(), &method, &mut adata)?;
-        let after = Answer::ask(loaded.as_ref(), &method, &mut fresh)?;
+        let before = answers::ask(model.as_ref(), &method, &mut adata)?;
+        let after = answers::ask(loaded.as_ref(), &method, &mut fresh)?;
         if before != after {
             let name = &method.name;
             broken.push(format!("query `{name}` answers otherwise after loading; {ALONE}"));
         }
-        broken.extend(before.iter().flat_map(|answer| answer.flaws(&method.name)));
+        broken.extend(before.iter().flat_map(|answer| answers::flaws(answer, &method.name)));
     }
     Ok(broken)
 }
