@@ -2,7 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use super::{ChangeFunctions, Delta, TestMode, delta, scales::Pairs, table::Columns};
+use super::{
+    ChangeFunctions, Delta, TestMode, delta, quantile::quantile, scales::Pairs, table::Columns,
+};
 use crate::error::Result;
 
 /// Keeps the logarithm of a probability of zero finite.
@@ -121,13 +123,8 @@ fn log_ratio(p: f64, q: f64) -> f64 {
 /// What a gene that is silent in a group may still reach there.
 fn hidden(scales: &Tensor, silent: &[bool]) -> Result<f64> {
     let highest = Vec::<f64>::try_from(&scales.amax(1i64, false).to_kind(Kind::Double))?;
-    let mut highest: Vec<f64> =
-        highest.into_iter().zip(silent).filter(|(_, silent)| **silent).map(|(h, _)| h).collect();
-    highest.sort_by(f64::total_cmp);
-    let Some(last) = highest.len().checked_sub(1) else { return Ok(LEAST_PSEUDOCOUNTS) };
-    let place = QUANTILE * last as f64;
-    let (below, above) = (highest[place.floor() as usize], highest[place.ceil() as usize]);
-    Ok(below + (above - below) * place.fract())
+    let highest = highest.into_iter().zip(silent).filter(|(_, silent)| **silent).map(|(h, _)| h);
+    Ok(quantile(highest.collect(), QUANTILE).unwrap_or(LEAST_PSEUDOCOUNTS))
 }
 
 /// Log2 fold changes of some genes.

@@ -28,9 +28,9 @@ const RIDGE: f64 = 1e-10;
 /// Means and covariances of as many sets of points.
 #[derive(Debug)]
 pub(super) struct Fits {
-    mean: Tensor,       // [n_fits, 1, p]
-    covariance: Tensor, // [n_fits, p, p]
-    log_det: Tensor,    // [n_fits]
+    mean: Tensor,    // [n_fits, 1, p]
+    root: Tensor,    // of the covariance, lower triangular [n_fits, p, p]
+    log_det: Tensor, // of the covariance [n_fits]
 }
 
 /// The fit to the narrowest half of points `[n, p]`, float64 and spread about as far as 1 in each
@@ -76,7 +76,8 @@ pub(super) fn narrowest_half(points: &Tensor, rng: &mut StdRng) -> Result<Option
         finished.push(converged(fits.take(&Tensor::from_slice(&[i]))?, points, half(n as usize))?);
     }
     let best = Fits::joined(&finished)?.best()?.take(&Tensor::from_slice(&[0i64]))?;
-    let narrowest = best.covariance.f_linalg_eigvalsh("L")?.min().double_value(&[]);
+    let covariance = best.root.f_matmul(&best.root.mt())?;
+    let narrowest = covariance.f_linalg_eigvalsh("L")?.min().double_value(&[]);
     if narrowest < 100.0 * RIDGE {
         return Ok(None);
     }
@@ -126,7 +127,7 @@ impl Fits {
         let covariance = centred.mt().f_matmul(&centred)? / h as f64 + ridge;
         let root = covariance.f_linalg_cholesky(false)?;
         let log_det = 2.0 * root.diagonal(0, 1, 2).log().sum_dim_intlist(-1, false, None);
-        Ok(Self { mean, covariance, log_det })
+        Ok(Self { mean, root, log_det })
     }
 
     /// Fits to the `h` points nearest to each of these.
@@ -141,9 +142,8 @@ impl Fits {
     /// # Errors
     /// When libtorch fails.
     pub fn distances(&self, points: &Tensor) -> Result<Tensor> {
-        let root = self.covariance.f_linalg_cholesky(false)?;
         let centred = (points.unsqueeze(0) - &self.mean).mt();
-        let standard = root.f_linalg_solve_triangular(&centred, false, true, false)?;
+        let standard = self.root.f_linalg_solve_triangular(&centred, false, true, false)?;
         Ok(standard.square().sum_dim_intlist(1i64, false, None))
     }
 
@@ -161,7 +161,7 @@ impl Fits {
     fn take(&self, which: &Tensor) -> Result<Self> {
         Ok(Self {
             mean: self.mean.f_index_select(0, which)?,
-            covariance: self.covariance.f_index_select(0, which)?,
+            root: self.root.f_index_select(0, which)?,
             log_det: self.log_det.f_index_select(0, which)?,
         })
     }
@@ -170,8 +170,8 @@ impl Fits {
         let join = |part: fn(&Self) -> &Tensor| {
             Tensor::f_cat(&all.iter().map(part).collect::<Vec<_>>(), 0)
         };
-        let (mean, covariance) = (join(|fits| &fits.mean)?, join(|fits| &fits.covariance)?);
-        Ok(Self { mean, covariance, log_det: join(|fits| &fits.log_det)? })
+        let (mean, root) = (join(|fits| &fits.mean)?, join(|fits| &fits.root)?);
+        Ok(Self { mean, root, log_det: join(|fits| &fits.log_det)? })
     }
 
     fn len(&self) -> i64 {

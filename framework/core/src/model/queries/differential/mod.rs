@@ -7,6 +7,7 @@ mod functions;
 mod groups;
 mod mcd;
 mod outliers;
+mod quantile;
 mod scales;
 mod table;
 #[cfg(test)]

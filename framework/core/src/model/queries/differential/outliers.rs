@@ -10,6 +10,7 @@ use super::{
         latent::{Latent, LatentParams},
     },
     mcd::{self, Fits},
+    quantile::quantile,
 };
 use crate::{
     anndata::AnnData,
@@ -82,11 +83,7 @@ pub(super) fn inliers(points: &Tensor, rng: &mut StdRng) -> Result<Option<Vec<bo
     let central = fit.distances(&points)?.squeeze_dim(0).lt(farthest).nonzero().view(-1);
     let fit = Fits::of(&points.f_index_select(0, &central)?.unsqueeze(0))?;
     let distances = Vec::<f64>::try_from(&fit.distances(&points)?.view(-1))?;
-    let mut sorted = distances.clone();
-    sorted.sort_by(f64::total_cmp);
-    let place = KEPT * (n - 1) as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    let farthest = below + (above - below) * place.fract();
+    let farthest = quantile(distances.clone(), KEPT).unwrap_or(f64::INFINITY);
     Ok(Some(distances.into_iter().map(|distance| distance <= farthest).collect()))
 }
 
