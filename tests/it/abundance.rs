@@ -1,17 +1,15 @@
 //! Where samples are abundant, asked of a model that scvi-tools trained.
 
-use std::path::Path;
-
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element, Nullable, Slot},
     model::{
-        Model, Settings, Silent,
+        Model, Silent,
         queries::{AggregatedPosteriorParams, DifferentialAbundanceParams},
     },
-    saved::scvi_tools,
 };
-use scvi_h5ad::ReadOptions;
 use scvi_plugin_scvi::Scvi;
+
+use crate::reference::Trained;
 
 struct Reference {
     model: Model<Scvi>,
@@ -24,20 +22,12 @@ struct Reference {
 impl Reference {
     /// `None`, said aloud, where the reference data are not at hand.
     fn open() -> Option<Self> {
-        let Some(data) = std::env::var_os("SCVI_TEST_DATA") else {
-            println!("skipped: SCVI_TEST_DATA is not set");
-            return None;
-        };
-        let folder = Path::new(&data).join("reference/queries_pbmc4k");
-        let saved = scvi_tools::read(&folder.join("model"), None).unwrap();
-        let adata = scvi_h5ad::read(&folder.join("adata.h5ad"), ReadOptions::default()).unwrap();
-        let label = adata.obs().columns.keys().find(|key| *key != "batch").unwrap().clone();
+        let Trained { model, adata, label, .. } = Trained::open()?;
         let Ok(Element::Categorical(column)) = adata.get(Slot::Obs, &label) else {
             panic!("no categories")
         };
         let Element::Strings(names) = &*column.categories else { panic!("no names") };
         let types = column.codes.to_i64().iter().map(|&c| names.get(c as usize).into()).collect();
-        let model = Model::load(saved, &Settings::default()).unwrap();
         Some(Self { model, adata, label, types })
     }
 

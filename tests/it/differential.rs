@@ -1,9 +1,6 @@
 //! Differential expression against tables that scvi-tools wrote, and its refusals.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, path::PathBuf};
 
 use scvi_framework::{
     anndata::{AnnData, DataFrame, Element},
@@ -11,11 +8,12 @@ use scvi_framework::{
         Event, Model, Observer, OutputSpec, Settings, Silent, Sink,
         queries::{DeMode, Delta, DifferentialExpressionParams, ImportanceParams, Weights},
     },
-    saved::scvi_tools,
     train::TrainParams,
 };
 use scvi_h5ad::ReadOptions;
 use scvi_plugin_scvi::{Scvi, ScviSetup};
+
+use crate::reference::Trained;
 
 struct Reference {
     folder: PathBuf,
@@ -42,15 +40,7 @@ impl Sink for Tables {
 
 impl Reference {
     fn open() -> Option<Self> {
-        let Some(data) = std::env::var_os("SCVI_TEST_DATA") else {
-            println!("skipped: SCVI_TEST_DATA is not set");
-            return None;
-        };
-        let folder = Path::new(&data).join("reference/queries_pbmc4k");
-        let saved = scvi_tools::read(&folder.join("model"), None).unwrap();
-        let adata = scvi_h5ad::read(&folder.join("adata.h5ad"), ReadOptions::default()).unwrap();
-        let label = adata.obs().columns.keys().find(|key| *key != "batch").unwrap().clone();
-        let model = Model::load(saved, &Settings::default()).unwrap();
+        let Trained { folder, model, adata, label } = Trained::open()?;
         Some(Self { folder, model, adata, label })
     }
 

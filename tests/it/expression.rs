@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::collections::HashMap;
 
 use scvi_framework::{
     anndata::{AnnData, Dense, Element, Values},
@@ -17,10 +14,10 @@ use scvi_framework::{
             PosteriorPredictiveParams, Weights,
         },
     },
-    saved::scvi_tools,
 };
-use scvi_h5ad::ReadOptions;
 use scvi_plugin_scvi::Scvi;
+
+use crate::reference::Trained;
 
 struct Reference {
     model: Model<Scvi>,
@@ -31,17 +28,9 @@ struct Reference {
 impl Reference {
     /// `None`, said aloud, where the reference data are not at hand.
     fn open() -> Option<Self> {
-        let Some(data) = std::env::var_os("SCVI_TEST_DATA") else {
-            println!("skipped: SCVI_TEST_DATA is not set");
-            return None;
-        };
-        let folder: PathBuf = Path::new(&data).join("reference/queries_pbmc4k");
-        let saved = scvi_tools::read(&folder.join("model"), None).unwrap();
-        Some(Self {
-            model: Model::load(saved, &Settings::default()).unwrap(),
-            adata: scvi_h5ad::read(&folder.join("adata.h5ad"), ReadOptions::default()).unwrap(),
-            expected: hdf5::File::open(folder.join("expected.h5")).unwrap(),
-        })
+        let Trained { folder, model, adata, .. } = Trained::open()?;
+        let expected = hdf5::File::open(folder.join("expected.h5")).unwrap();
+        Some(Self { model, adata, expected })
     }
 
     fn expected(&self, name: &str) -> Vec<f64> {

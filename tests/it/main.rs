@@ -11,5 +11,6 @@ mod differential;
 mod expression;
 mod fuzzed;
 mod golden;
+mod reference;
 mod tidy;
 mod tutorial;
