@@ -93,6 +93,10 @@ pub enum Command {
     #[command(after_help = "The model's methods: scvi query DIR --help\n\
                             A method's own options: scvi query DIR METHOD --help")]
     Query(Query),
+    /// Reduce a data set to the posterior of its cells, and save the model with it
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "To what it can be reduced: scvi minify DIR --help")]
+    Minify(Minify),
     /// Draw a saved model: its training, its latent space, what tells groups of cells apart
     #[command(arg_required_else_help = true)]
     Plot(Plot),
@@ -278,6 +282,8 @@ pub enum Attribute {
     SummaryString,
     /// Whether it was trained
     IsTrained,
+    /// To what its data set was reduced
+    MinifiedDataType,
     /// Each metric, epoch by epoch
     History,
     /// Rows that it was trained on
@@ -324,6 +330,25 @@ pub struct Query {
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
     /// Replace OUT if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// `scvi minify`
+#[derive(Clone, Debug, Args)]
+pub struct Minify {
+    /// The model's folder, ours or written by scvi-tools
+    pub dir: PathBuf,
+    /// The data set to reduce [default: the one saved with the model, else the one trained on]
+    #[arg(long, value_name = "FILE")]
+    pub adata: Option<PathBuf>,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
+    /// Folder for the model and the reduced data set
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Replace the folder if it exists
     #[arg(long)]
     pub overwrite: bool,
 }

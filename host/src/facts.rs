@@ -74,6 +74,7 @@ fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(String, St
     let n_weights: usize = saved.weights.values().map(|w| w.values.len()).sum();
     let facts = [
         ("trained", trained(meta)),
+        ("minified", minified(meta)),
         ("made by", made_by(meta, session)),
         ("genes", term::grouped(meta.var_names.len())),
         ("cells", cells(meta)),
@@ -87,6 +88,10 @@ fn given_field(field: GivenField<'_>) -> (String, String) {
     let kind = kind_of(field.json).unwrap_or("?");
     let by = field.plugin.map(|(name, version)| format!(" of plugin {name} {version}"));
     (field.registry_key.into(), format!("{kind}{}", by.unwrap_or_default()))
+}
+
+fn minified(meta: &ModelMeta) -> String {
+    (if meta.is_minified() { "yes, and takes full data too" } else { "no" }).into()
 }
 
 fn trained(meta: &ModelMeta) -> String {

@@ -51,6 +51,7 @@ pub enum Job {
     Train(Train),
     ShowSaved { dir: PathBuf, part: Part },
     Query(Query),
+    Minify(Minify),
     Plot(Plot),
     Report(Report),
 }
@@ -188,6 +189,21 @@ pub struct Query {
     pub args: Args,
 }
 
+/// Which data set to reduce.
+#[derive(Debug)]
+pub struct Minify {
+    /// The saved model.
+    pub dir: PathBuf,
+    /// The data set.
+    pub data: Data,
+    /// Folder for the model and the reduced data set.
+    pub out: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// Arguments of `minify_adata`.
+    pub args: Args,
+}
+
 /// A data set that a saved model is asked about.
 #[derive(Debug)]
 pub struct Data {
@@ -320,6 +336,13 @@ impl Plan {
                 output: Output::of(&q.out)?,
                 overwrite: q.overwrite.into(),
                 args: parsed.query,
+            }),
+            Command::Minify(m) => Job::Minify(Minify {
+                dir: m.dir,
+                data: Data { adata: m.adata, backed: backing(m.backed) },
+                out: m.out,
+                overwrite: m.overwrite.into(),
+                args: parsed.minification,
             }),
             Command::Plot(p) => Job::Plot(Plot::of(p.dir, p.picture, parsed.query)?),
             Command::Report(report) => Job::Report(Report::of(report)?),

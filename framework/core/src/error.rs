@@ -266,12 +266,27 @@ pub enum Error {
     },
     /// A data set without its counts.
     #[error(
-        "the data set is minified ({kind}): zeros stand in place of its counts; give the full data \
-         set that it was made of"
+        "the data set is minified ({kind}): zeros stand in place of its counts, and this needs them; \
+         give the full data set that it was made of, or, for what a stored posterior is enough for, \
+         the model that was saved with it"
     )]
     Minified {
         /// What it was reduced to.
-        kind: String,
+        kind: &'static str,
+    },
+    /// A data set that was minified before.
+    #[error(
+        "the data set is minified already ({kind}): minify the full data set that it was made of"
+    )]
+    MinifiedAlready {
+        /// What it was reduced to.
+        kind: &'static str,
+    },
+    /// A model that cannot work from a stored posterior.
+    #[error("The {model} model currently does not support minified data.")]
+    MinifiedUnsupported {
+        /// The class of models.
+        model: &'static str,
     },
     /// Other genes than those of the registered data set.
     #[error("the genes are not the model's: {difference}; {hint}")]

@@ -5,6 +5,7 @@ mod convert;
 mod data;
 mod fields;
 mod latent_map;
+mod minify;
 mod models;
 mod new_plugin;
 mod plot;
@@ -42,6 +43,7 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::Train(plan) => train::run(plan, session, settings, ui),
         Job::ShowSaved { dir, part } => show::run(dir, part, session, settings, ui),
         Job::Query(plan) => query::run(plan, session, settings, ui),
+        Job::Minify(plan) => minify::run(plan, session, settings, ui),
         Job::Plot(plan) => plot::run(plan, session, settings, ui),
         Job::Report(plan) => report::run(plan, session, settings, ui),
     }

@@ -7,6 +7,7 @@ mod counts;
 mod data;
 mod fields;
 mod interrupted;
+mod minified;
 mod outputs;
 mod pictures;
 mod plugins;

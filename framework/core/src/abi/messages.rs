@@ -55,6 +55,8 @@ pub enum PluginRequest {
     Train { id: ModelId, args: Args, data: WireData },
     /// Answers a query.
     Query { id: ModelId, method: String, args: Args, data: WireData },
+    /// Reduces a data set to the posterior of its cells.
+    Minify { id: ModelId, args: Args, data: WireData },
     /// The state of a model.
     Save { id: ModelId },
     /// Forgets a model.

@@ -7,7 +7,7 @@ use crate::{
     anndata::AnnData,
     data::{
         AnnDataLoader, AnnDataManager, DataModule, LoaderOptions, Registry, Split,
-        library_log_moments,
+        check_counts_are_there, library_log_moments,
     },
     error::{Error, Result},
     fields::AnnDataField,
@@ -72,6 +72,7 @@ impl<M: BaseModelClass> Model<M> {
         settings: &Settings,
     ) -> Result<Self> {
         manager.check_class(M::NAME)?;
+        check_counts_are_there(adata)?;
         manager.validate(adata)?;
         let moments = library_log_moments(adata, manager.registry())?;
         let var_names = adata.var_names()?.iter().map(str::to_owned).collect();

@@ -4,7 +4,8 @@ use super::{BaseModelClass, Event, Model, Observer};
 use crate::{
     anndata::AnnData,
     data::{
-        DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split, counts, rare_categories,
+        DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split, check_counts_are_there,
+        counts, rare_categories,
     },
     error::{Error, Result},
     params::Params,
@@ -20,6 +21,7 @@ pub(super) fn train<M: BaseModelClass>(
     params: &TrainParams,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
+    check_counts_are_there(adata)?;
     let seed = model.settings.seed;
     let split = splitter(params, seed)?.split(adata.n_obs())?;
     for text in &split.notes {

@@ -23,6 +23,7 @@ use crate::{
     data::SetupView,
     error::{Error, Result},
     params::Args,
+    registry_keys::REGISTRY_KEYS,
     train::Ending,
 };
 
@@ -65,6 +66,13 @@ pub struct ModelMeta {
     /// Things that the reader of the file left out, for the user to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl ModelMeta {
+    /// Whether the model knows of minified data sets, beside full ones.
+    pub fn is_minified(&self) -> bool {
+        self.registry["field_registries"].get(REGISTRY_KEYS.minify_type).is_some()
+    }
 }
 
 /// How a model was trained.
