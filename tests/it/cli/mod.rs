@@ -14,6 +14,7 @@ mod queries;
 mod reference;
 mod report;
 mod training;
+mod travel;
 mod usage;
 
 use std::{
