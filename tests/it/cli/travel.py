@@ -1,8 +1,9 @@
 """Compares models that travelled with those that scvi-tools wrote, and loads them with it.
 
 Each line of standard input is a case in JSON: `written`, the folder that came back, and perhaps
-`original`, the folder it was made of; `legacy`, that in the layout before 0.15; `adata`, a data set;
-`latent`, a `.npz` file with what was computed elsewhere; `prefix`.
+`original`, the folder it was made of; `legacy`, that in the layout before 0.15; `load`, whether scvi-tools is to
+load it; `adata`, a data set other than the saved one; `latent`, a `.npz` file with what was computed
+elsewhere; `epochs`, how many there were, to go on from.
 """
 
 import json
@@ -68,17 +69,29 @@ def answer(model):
 
 
 def load(case):
-    adata = case.get("adata") and anndata.read_h5ad(case["adata"])
-    model = SCVI.load(case["written"], adata, prefix=case.get("prefix"))
+    def of(folder):
+        return SCVI.load(folder, "adata" in case and anndata.read_h5ad(case["adata"]) or None)
+
+    model = of(case["written"])
     latent = answer(model)
     if "latent" in case:
         np.testing.assert_allclose(latent, np.load(case["latent"])["latent"], atol=1e-5, rtol=1e-5)
     if "original" in case:
-        other = SCVI.load(case["original"], anndata.read_h5ad(case["adata"]))
+        other = of(case["original"])
         assert (latent == answer(other)).all()
         same(other.init_params_, model.init_params_, "init_params_")
+        assert other.minified_data_type == model.minified_data_type
         assert other.get_normalized_function_name_ == model.get_normalized_function_name_
-    return model
+    if "epochs" in case:
+        go_on(model, case["epochs"])
+
+
+def go_on(model, epochs):
+    """The history is one that more epochs can be added to."""
+    assert list(model.history["elbo_train"].index) == list(range(epochs))
+    model.train(1, accelerator="cpu", enable_progress_bar=False, train_size=0.9)
+    added = model.history["elbo_train"]
+    assert len(added) == epochs + 1 and added.notna().all(axis=None), added
 
 
 for line in sys.stdin:
@@ -87,6 +100,6 @@ for line in sys.stdin:
         compare(read(case["original"]), read(case["written"]))
     if "legacy" in case:
         compare(legacy(case["legacy"]), read(case["written"]))
-    if "adata" in case or "latent" in case:
+    if case.get("load"):
         load(case)
     print("ok", case["written"])

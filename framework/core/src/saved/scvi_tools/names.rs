@@ -77,26 +77,29 @@ fn keep(name: String, value: Value, flat: &mut Args) {
     }
 }
 
-/// What 1.4.2 would have written in the place of this registry: before 1.0 the main matrix did not
-/// remember the names of its columns, and counted cells under another name.
+/// Entries of a field's state by their names in earlier versions: the first version without that name,
+/// the field, the name then and now.
+const RENAMED: [(&str, &str, &str, &str); 1] = [("1.0", REGISTRY_KEYS.x, "n_cells", "n_obs")];
+
+/// What 1.4.2 would have written in the place of this registry. Before 1.0 the main matrix did not
+/// remember the names of its columns, which are those of the model.
 pub(crate) fn completed(mut registry: Value, var_names: &[String]) -> Value {
-    let state = registry
-        .get_mut("field_registries")
-        .and_then(|fields| fields.get_mut(REGISTRY_KEYS.x))
-        .and_then(|field| field.get_mut("state_registry"))
-        .and_then(Value::as_object_mut);
-    if let Some(state) = state {
-        complete(state, var_names);
+    for (_, key, then, now) in RENAMED {
+        let Some(state) = state(&mut registry, key) else { continue };
+        if let Some(value) = state.remove(then) {
+            state.entry(now).or_insert(value);
+        }
+    }
+    if let Some(state) = state(&mut registry, REGISTRY_KEYS.x) {
+        let n_vars = state.get("n_vars").and_then(Value::as_u64);
+        if n_vars == Some(var_names.len() as u64) {
+            state.entry("column_names").or_insert_with(|| var_names.into());
+        }
     }
     registry
 }
 
-fn complete(state: &mut Map<String, Value>, var_names: &[String]) {
-    if let Some(n_obs) = state.remove("n_cells") {
-        state.entry("n_obs").or_insert(n_obs);
-    }
-    let n_vars = state.get("n_vars").and_then(Value::as_u64);
-    if n_vars == Some(var_names.len() as u64) {
-        state.entry("column_names").or_insert_with(|| var_names.into());
-    }
+fn state<'a>(registry: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
+    let field = registry.get_mut("field_registries")?.get_mut(key)?;
+    field.get_mut("state_registry")?.as_object_mut()
 }
