@@ -94,6 +94,7 @@ fn help() {
 #[test]
 fn help_on_converting() {
     check_help("data convert --help", "convert");
+    check_help("convert --help", "convert_model");
 }
 
 #[test]
