@@ -88,6 +88,9 @@ pub enum Command {
     /// Describe a saved model
     #[command(arg_required_else_help = true)]
     Show(Show),
+    /// Convert a saved model: ours for scvi-tools, and those of scvi-tools for us
+    #[command(arg_required_else_help = true)]
+    Convert(Convert),
     /// Ask a saved model about a data set
     #[command(arg_required_else_help = true)]
     #[command(after_help = "The model's methods: scvi query DIR --help\n\
@@ -310,6 +313,28 @@ pub enum Attribute {
     ViewSetupArgs,
     /// One argument of the set-up
     GetSetupArg,
+}
+
+/// `scvi convert`
+#[derive(Clone, Debug, Args)]
+pub struct Convert {
+    /// The model's folder: ours, or of scvi-tools in its layout of today or before 0.15; where
+    /// it holds several models, one of the files
+    pub src: PathBuf,
+    /// The folder to write: for scvi-tools 1.4.2 if SRC is ours, ours if it is of scvi-tools
+    pub dst: PathBuf,
+    /// What the names of scvi-tools' files in DST begin with; files of other prefixes stay
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Save this data set with the model [default: the one saved with it in SRC]
+    #[arg(long, value_name = "FILE")]
+    pub adata: Option<PathBuf>,
+    /// The class of the model, for files of before 0.15, which do not say it
+    #[arg(long, value_name = "CLASS")]
+    pub model: Option<String>,
+    /// Replace the model if there is one
+    #[arg(long)]
+    pub overwrite: bool,
 }
 
 /// `scvi query`

@@ -50,6 +50,7 @@ pub enum Job {
     Setup(Setup),
     Train(Train),
     ShowSaved { dir: PathBuf, part: Part },
+    ConvertModel(ConvertModel),
     Query(Query),
     Minify(Minify),
     Plot(Plot),
@@ -112,6 +113,23 @@ pub struct Convert {
     pub modality: Option<String>,
     /// What to take of a file of 10x.
     pub options: ImportOptions,
+}
+
+/// Which saved model to convert into what.
+#[derive(Debug)]
+pub struct ConvertModel {
+    /// The saved model.
+    pub src: PathBuf,
+    /// The folder to write.
+    pub dst: PathBuf,
+    /// What the names of files for scvi-tools begin with.
+    pub prefix: Option<String>,
+    /// The data set to go along, when named.
+    pub adata: Option<PathBuf>,
+    /// The class, when named.
+    pub model: Option<String>,
+    /// Whether what is there may be replaced.
+    pub overwrite: Overwrite,
 }
 
 /// What simulated cells have in common.
@@ -329,6 +347,14 @@ impl Plan {
                 training: parsed.training,
             }),
             Command::Show(s) => Job::ShowSaved { dir: s.dir.clone(), part: Part::of(s)? },
+            Command::Convert(c) => Job::ConvertModel(ConvertModel {
+                src: c.src,
+                dst: c.dst,
+                prefix: c.prefix,
+                adata: c.adata,
+                model: c.model,
+                overwrite: c.overwrite.into(),
+            }),
             Command::Query(q) => Job::Query(Query {
                 dir: q.dir,
                 method: q.method,

@@ -398,15 +398,20 @@ pub enum Error {
     },
     /// A model in the layout that scvi-tools wrote before 0.15.
     #[error(
-        "{}: a model saved by scvi-tools before 0.15 ({}); convert it with scvi-tools' `convert_legacy_save` to a folder with model.pt, and read that",
-        path.display(),
-        list(present)
+        "{}: a model saved by scvi-tools before 0.15, whose files do not say of which class it is; convert it, naming the class: scvi convert {0} DIR --model CLASS",
+        path.display()
     )]
     LegacyModel {
-        /// The folder or file.
+        /// The folder.
         path: PathBuf,
-        /// What gives it away.
-        present: Vec<String>,
+    },
+    /// A place that holds more than one saved model.
+    #[error("{}: several models: {}; name the file of one of them", path.display(), list(files))]
+    SeveralModels {
+        /// The place.
+        path: PathBuf,
+        /// The file of each.
+        files: Vec<String>,
     },
     /// An output that is there already.
     #[error("{}: exists already, and overwriting was not asked for; nothing was written", path.display())]

@@ -19,7 +19,6 @@ const NOT_YET: &[(&str, &str, &str)] = &[
     ("load_query_data", "", "mapping of query data"),
     ("prepare_query_anndata", "", "mapping of query data"),
     ("prepare_query_mudata", "", "mapping of query data"),
-    ("convert_legacy_save", "", "conversion of legacy folders"),
 ];
 
 /// Why a name or parameter is not there yet.

@@ -1,5 +1,6 @@
 //! The command line from end to end: the program in a process of its own, and the real plugin.
 
+mod archive;
 mod attributes;
 mod backed;
 mod convert;
@@ -15,12 +16,14 @@ mod queries;
 mod reference;
 mod report;
 mod training;
+mod travel;
 mod usage;
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use scvi_framework::anndata::AnnData;
@@ -39,11 +42,13 @@ fn plugin_folder() -> PathBuf {
     installed(&plugin, &format!("plugins/{name}")).parent().unwrap().to_owned()
 }
 
-/// Another name of `file`, made once; several test processes may do so at the same time.
+/// Another name of `file`, made once; several tests may do so at the same time.
 fn installed(file: &Path, name: &str) -> PathBuf {
+    static N_MADE: AtomicUsize = AtomicUsize::new(0);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
     fs::create_dir_all(target.parent().unwrap()).unwrap();
-    let own = target.with_extension(std::process::id().to_string());
+    let n = N_MADE.fetch_add(1, Ordering::Relaxed);
+    let own = target.with_extension(format!("{}-{n}", std::process::id()));
     let _ = fs::remove_file(&own);
     if fs::hard_link(file, &own).is_err() {
         fs::copy(file, &own).unwrap();

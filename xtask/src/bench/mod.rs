@@ -55,10 +55,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let dist = dist::build(workspace, "release")?;
     let python = match env::var_os("SCVI_BENCH_PYTHON") {
         Some(given) => PathBuf::from(given),
-        None => {
-            let list = workspace.root.join("xtask/requirements-bench.txt");
-            python::environment("python-bench", &python::requirements(&list)?)?
-        }
+        None => python::environment(workspace)?,
     };
     let folder = workspace.target.join("bench");
     cache::create(&folder)?;

@@ -6,7 +6,7 @@
 //! | `obsm["_scvi_latent_qzm"]`, `obsm["_scvi_latent_qzv"]` | mean and variance of q(z\|x) `[n_cells, n_latent]` |
 //! | `obs["_scvi_observed_lib_size"]` | total count of each cell |
 //!
-//! scvi-tools 1.4 calls the last two rows `<class>_latent_qzm`, `<class>_latent_qzv` and
+//! scvi-tools since 1.2.1 calls the last two rows `<class>_latent_qzm`, `<class>_latent_qzv` and
 //! `observed_lib_size`; where only these are there, they are taken.
 
 use std::sync::Arc;
@@ -25,6 +25,44 @@ pub const LATENT_QZM: &str = "_scvi_latent_qzm";
 pub const LATENT_QZV: &str = "_scvi_latent_qzv";
 /// Total count of each cell.
 pub const OBSERVED_LIB_SIZE: &str = "_scvi_observed_lib_size";
+
+/// What stands in place of counts.
+#[derive(Debug)]
+pub struct Stored {
+    /// The field that reads it.
+    pub registry_key: &'static str,
+    /// Where it lies.
+    pub slot: Slot,
+    /// Its name.
+    pub name: &'static str,
+    of_class: bool,
+}
+
+impl Stored {
+    /// Its name in scvi-tools since 1.2.1, for a class of models.
+    pub fn in_scvi_tools(&self, class: &str) -> String {
+        match self.of_class {
+            true => format!("{}_{}", class.to_lowercase(), self.registry_key),
+            false => self.registry_key.into(),
+        }
+    }
+}
+
+/// All that stands in place of counts.
+pub const STORED: [Stored; 3] = {
+    let keys = REGISTRY_KEYS;
+    let (obs, obsm) = (Slot::Obs, Slot::Obsm);
+    [
+        Stored { registry_key: keys.latent_qzm, slot: obsm, name: LATENT_QZM, of_class: true },
+        Stored { registry_key: keys.latent_qzv, slot: obsm, name: LATENT_QZV, of_class: true },
+        Stored {
+            registry_key: keys.observed_lib_size,
+            slot: obs,
+            name: OBSERVED_LIB_SIZE,
+            of_class: false,
+        },
+    ]
+};
 
 crate::choices! {
     /// What a data set is reduced to.
@@ -124,21 +162,17 @@ pub fn take_counts_out(adata: &mut AnnData) -> Result<()> {
     modalities.iter().try_for_each(|key| take_counts_out(adata.modality_mut(key)?))
 }
 
-/// Gives what scvi-tools 1.4 stored the names that it has here.
+/// Gives what scvi-tools stored the names that it has here.
 pub(super) fn take_newer_names(adata: &mut AnnData, registry: &Registry) -> Result<()> {
     if MinifiedDataType::of(adata)?.is_none() {
         return Ok(());
     }
-    let class = registry.model_name.as_deref().unwrap_or_default().to_lowercase();
-    let names = [
-        (Slot::Obsm, LATENT_QZM, format!("{class}_latent_qzm")),
-        (Slot::Obsm, LATENT_QZV, format!("{class}_latent_qzv")),
-        (Slot::Obs, OBSERVED_LIB_SIZE, "observed_lib_size".to_owned()),
-    ];
-    for (slot, own, newer) in names {
-        if let (Err(_), Ok(found)) = (adata.get(slot, own), adata.get(slot, &newer)) {
+    let class = registry.model_name.as_deref().unwrap_or_default();
+    for stored in &STORED {
+        let (slot, newer) = (stored.slot, stored.in_scvi_tools(class));
+        if let (Err(_), Ok(found)) = (adata.get(slot, stored.name), adata.get(slot, &newer)) {
             let found = found.clone();
-            adata.set(slot, own, found)?;
+            adata.set(slot, stored.name, found)?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::{
     nn,
     params::Params,
     registry_keys::REGISTRY_KEYS,
-    saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training},
+    saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training, scvi_tools},
     train::{Ending, History, TrainParams},
 };
 
@@ -153,7 +153,8 @@ impl<M: BaseModelClass> Model<M> {
         let args = M::Setup::from_args(&setup_args)?;
         let params = M::Params::from_args(&meta.init_params)?;
         let fields = setup::saved::<M>(&args, &meta, lent)?;
-        let manager = AnnDataManager::from_saved(fields, &meta.registry)?;
+        let registry = scvi_tools::completed(meta.registry, &meta.var_names);
+        let manager = AnnDataManager::from_saved(fields, &registry)?;
         settings.apply();
         let store = nn::Store::new(settings.device()?);
         let n_batch = manager.summary_stats().n_batch().max(1) as usize;
