@@ -118,6 +118,9 @@ fn models_trained_here_are_loaded_by_scvi_tools() {
         cases.push(json!({ "load": true, "written": written, "latent": latent, "epochs": 2 }));
     }
     cases[1]["adata"] = json!(place.at("s.h5ad"));
+    place.scvi("convert plain odd.py --prefix plain_ -q").says("");
+    cases.push(json!({ "prefix": "plain_", "written": place.at("odd.py"), "load": true }));
+    cases[2]["latent"] = json!(place.at("plain.npz"));
     check(&python, &cases);
 }
 
