@@ -14,7 +14,7 @@ use scvi_framework::{
 };
 use scvi_h5ad::WriteOptions;
 
-use super::{Place, read, test_data};
+use super::{Place, Ran, read, test_data};
 
 /// A Python with scvi-tools; `None`, said aloud, where there is none.
 fn scvi_tools() -> Option<PathBuf> {
@@ -194,6 +194,10 @@ fn what_is_to_be_converted_and_where_to_is_checked() {
          (s.h5ad begins with [89, 48, 44, 46])",
     );
     assert!(!place.at("back2").exists());
+
+    let mut show = place.command("show model.json");
+    let shown = Ran::of(show.current_dir(place.at("m"))).says("").out;
+    assert!(shown.starts_with("SCVI model in model.json\n"), "{shown}");
 }
 
 fn files(folder: &Path) -> Vec<String> {
