@@ -3,7 +3,7 @@
 Each line of standard input is a case in JSON: `written`, the folder that came back, and perhaps
 `original`, the folder it was made of; `legacy`, that in the layout before 0.15; `load`, whether scvi-tools is to
 load it; `adata`, a data set other than the saved one; `latent`, a `.npz` file with what was computed
-elsewhere; `epochs`, how many there were, to go on from.
+elsewhere; `epochs`, how many there were, to go on from; `prefix`, that of the written files.
 """
 
 import json
@@ -20,8 +20,8 @@ scvi.settings.verbosity = 40
 SCVI = scvi.model.SCVI
 
 
-def read(folder, prefix=None):
-    return torch.load(f"{folder}/{prefix or ''}model.pt", map_location="cpu", weights_only=False)
+def read(folder):
+    return torch.load(f"{folder}/model.pt", map_location="cpu", weights_only=False)
 
 
 def same(a, b, where):
@@ -69,10 +69,11 @@ def answer(model):
 
 
 def load(case):
-    def of(folder):
-        return SCVI.load(folder, "adata" in case and anndata.read_h5ad(case["adata"]) or None)
+    def of(folder, prefix=None):
+        adata = anndata.read_h5ad(case["adata"]) if "adata" in case else None
+        return SCVI.load(folder, adata, prefix=prefix)
 
-    model = of(case["written"])
+    model = of(case["written"], case.get("prefix"))
     latent = answer(model)
     if "latent" in case:
         np.testing.assert_allclose(latent, np.load(case["latent"])["latent"], atol=1e-5, rtol=1e-5)

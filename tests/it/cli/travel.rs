@@ -14,7 +14,7 @@ use scvi_framework::{
 };
 use scvi_h5ad::WriteOptions;
 
-use super::{Place, read, test_data};
+use super::{Place, Ran, read, test_data};
 
 /// A Python with scvi-tools; `None`, said aloud, where there is none.
 fn scvi_tools() -> Option<PathBuf> {
@@ -118,6 +118,9 @@ fn models_trained_here_are_loaded_by_scvi_tools() {
         cases.push(json!({ "load": true, "written": written, "latent": latent, "epochs": 2 }));
     }
     cases[1]["adata"] = json!(place.at("s.h5ad"));
+    place.scvi("convert plain odd.py --prefix plain_ -q").says("");
+    cases.push(json!({ "prefix": "plain_", "written": place.at("odd.py"), "load": true }));
+    cases[2]["latent"] = json!(place.at("plain.npz"));
     check(&python, &cases);
 }
 
@@ -191,6 +194,10 @@ fn what_is_to_be_converted_and_where_to_is_checked() {
          (s.h5ad begins with [89, 48, 44, 46])",
     );
     assert!(!place.at("back2").exists());
+
+    let mut show = place.command("show model.json");
+    let shown = Ran::of(show.current_dir(place.at("m"))).says("").out;
+    assert!(shown.starts_with("SCVI model in model.json\n"), "{shown}");
 }
 
 fn files(folder: &Path) -> Vec<String> {

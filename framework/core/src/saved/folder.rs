@@ -236,7 +236,8 @@ impl Place {
             dir = dir.parent().unwrap_or(Path::new("")).join(target);
         }
         if dir.file_name().is_none() {
-            dir = fs::canonicalize(&dir).map_err(failed(&dir, "resolve"))?;
+            let here = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
+            dir = fs::canonicalize(here).map_err(failed(here, "resolve"))?;
         }
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let parent = match dir.parent() {

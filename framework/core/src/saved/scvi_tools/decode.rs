@@ -236,7 +236,8 @@ impl<'a> Decoder<'a> {
     fn json_map(&mut self, items: &'a [(Id, Id)]) -> Decoded<Value> {
         let mut object = Map::new();
         for (key, value) in items {
-            let key = match self.json(*key)? {
+            // A dict may be its own key.
+            let key = match self.under("a key", |d| d.json(*key))? {
                 Some(Value::String(text)) => text,
                 Some(other) => other.to_string(),
                 None => continue,

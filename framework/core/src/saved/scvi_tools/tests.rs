@@ -94,6 +94,17 @@ fn what_is_written_reads_the_same() {
         let target = folder.path().join(i.to_string());
         super::write(&target, &saved, None, Overwrite::Refuse).unwrap();
         assert_eq!(super::read(&target, None).unwrap(), saved, "{}", path.display());
+        saved.meta.is_trained = false;
+        saved.meta.history.clear();
+        for rows in [
+            &mut saved.meta.train_indices,
+            &mut saved.meta.validation_indices,
+            &mut saved.meta.test_indices,
+        ] {
+            rows.clear();
+        }
+        super::write(&target, &saved, None, Overwrite::Replace).unwrap();
+        assert_eq!(super::read(&target, None).unwrap(), saved, "{}", path.display());
     }
 }
 

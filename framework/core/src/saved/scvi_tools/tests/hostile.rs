@@ -185,6 +185,7 @@ fn small_pickles_cannot_grow_large() {
     check_error(&history(doubled(400)), "nested deeper than 64");
     check_error(&history([b")".to_vec(), b"\x85".repeat(1_000_000)].concat()), "nested deeper");
     check_error(&history(b"]q\x01h\x01a".to_vec()), "nested deeper than 64");
+    check_error(&history(b"}q\x01h\x01Ns".to_vec()), "nested deeper than 64");
     let long =
         [text(&"x".repeat(1 << 20)), b"q\x010](".to_vec(), b"h\x01".repeat(1000), b"e".to_vec()];
     check_error(&history(long.concat()), "far more memory than the file is long");

@@ -28,6 +28,17 @@ const ALIGNMENT: u16 = 64;
 /// Writes a model to the folder `dir` as scvi-tools does, `prefix` before the name of its file, whole
 /// or not at all. Files of other prefixes stay.
 ///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use scvi_framework::saved::{self, folder::Overwrite, scvi_tools};
+///
+/// let saved = saved::read(Path::new("model"))?;
+/// scvi_tools::write(Path::new("for_python"), &saved, None, Overwrite::Refuse)?;
+/// // in Python: scvi.model.SCVI.load("for_python", adata)
+/// # Ok::<_, scvi_framework::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::OutputExists`], [`Error::OtherFiles`], [`Error::SavedFile`] for a weight of a dtype that
 /// PyTorch does not keep, or whatever the operating system refuses.
