@@ -11,6 +11,7 @@ mod differential;
 mod expression;
 mod fuzzed;
 mod golden;
+mod killed;
 mod reference;
 mod tidy;
 mod tutorial;
