@@ -39,15 +39,9 @@ pub struct Global {
     /// Threads for computing
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pub threads: Option<i32>,
-    /// Fixes initial weights, order of cells and noise
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        default_value_t = 0,
-        allow_negative_numbers = true
-    )]
-    pub seed: i64,
+    /// Fixes initial weights, order of cells and noise [default: 0]
+    #[arg(long, global = true, value_name = "N", allow_negative_numbers = true)]
+    pub seed: Option<i64>,
     /// No progress bar or progress lines
     #[arg(long, global = true)]
     pub no_progress: bool,
@@ -256,6 +250,11 @@ pub struct Train {
     /// Replace the folder if it exists
     #[arg(long)]
     pub overwrite: bool,
+    /// Go on with the training whose model or checkpoint is in DIR, as if it had never stopped; where
+    /// there is none, begin. Options need not be repeated; --max-epochs, --checkpoint-every,
+    /// --early-stopping and its patience may be others
+    #[arg(long, conflicts_with = "overwrite")]
+    pub resume: bool,
 }
 
 /// `scvi show`

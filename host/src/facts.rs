@@ -4,12 +4,12 @@ use std::path::Path;
 
 use scvi_framework::{
     fields::kind_of,
-    saved::{GivenField, ModelMeta, SavedModel},
+    saved::{GivenField, ModelMeta, SavedModel, Training},
     serde_json::{Value, json},
-    train::Ending,
+    train::{Best, Ending, TrainerState},
 };
 
-use crate::{folder, options::plain, session::Session, term};
+use crate::{folder, keeper::best_of, options::plain, session::Session, term};
 
 /// Facts that belong together.
 pub struct Section {
@@ -72,16 +72,23 @@ pub fn summary_stats(registry: &Value) -> Vec<(String, i64)> {
 fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(String, String)> {
     let meta = &saved.meta;
     let n_weights: usize = saved.weights.values().map(|w| w.values.len()).sum();
-    let facts = [
-        ("trained", trained(meta)),
-        ("minified", minified(meta)),
+    let training = meta.training.as_ref();
+    let state = training.and_then(|training| Some((training, training.state.as_ref()?)));
+    let mut facts = vec![("trained", trained(meta)), ("minified", minified(meta))];
+    if let Some((training, state)) = state {
+        facts.push(("resume", resume(dir, training, state)));
+    }
+    if let Some(best) = state.and_then(|(_, state)| state.best.as_ref()) {
+        facts.push(("best", best_checkpoint(dir, best)));
+    }
+    facts.extend([
         ("made by", made_by(meta, session)),
         ("genes", term::grouped(meta.var_names.len())),
         ("cells", cells(meta)),
         ("weights", format!("{} in {} arrays", term::grouped(n_weights), saved.weights.len())),
         ("data set", data_set(dir)),
-    ];
-    facts.map(|(name, fact)| (name.to_owned(), fact)).into()
+    ]);
+    facts.into_iter().map(|(name, fact)| (name.to_owned(), fact)).collect()
 }
 
 fn given_field(field: GivenField<'_>) -> (String, String) {
@@ -98,12 +105,40 @@ fn trained(meta: &ModelMeta) -> String {
     let n_epochs = meta.history.values().map(Vec::len).max().unwrap_or(0);
     let ending = meta.training.as_ref().and_then(|training| training.ending);
     let early = if ending == Some(Ending::EarlyStopping) { ", stopped early" } else { "" };
+    if let Some((n, max)) = meta.training.as_ref().and_then(unfinished) {
+        return format!("yes, {n} of {}", term::count(max, "epoch"));
+    }
     match (meta.is_trained, n_epochs) {
         (true, 0) => "yes".into(),
         (true, n) => format!("yes, {}{early}", term::count(n, "epoch")),
         (false, 0) => "no".into(),
         (false, n) => format!("no, stopped after {}", term::count(n, "epoch")),
     }
+}
+
+/// Epochs done and planned, where some are left.
+fn unfinished(training: &Training) -> Option<(usize, usize)> {
+    let (state, max) = (training.state.as_ref()?, training.args.get("max_epochs")?.as_u64()?);
+    let ended = matches!(training.ending, Some(Ending::Complete | Ending::EarlyStopping));
+    (!ended && state.epoch > 0).then_some((state.epoch, max as usize))
+}
+
+fn resume(dir: &Path, training: &Training, state: &TrainerState) -> String {
+    if !dir.join(folder::OPTIMIZER).is_file() {
+        return format!("no, {} is not there", folder::OPTIMIZER);
+    }
+    let more = match training.ending {
+        Some(Ending::Complete) => " and more --max-epochs",
+        Some(Ending::EarlyStopping) => " and more --early-stopping-patience",
+        _ => "",
+    };
+    format!("after epoch {}, by scvi train with --resume{more}", state.epoch)
+}
+
+fn best_checkpoint(dir: &Path, best: &Best) -> String {
+    let there = best_of(dir);
+    let place = if there.is_dir() { format!(", in {}", there.display()) } else { String::new() };
+    format!("{} {} after epoch {}{place}", best.metric, term::number(best.value), best.epoch)
 }
 
 fn made_by(meta: &ModelMeta, session: &Session) -> String {

@@ -291,12 +291,26 @@ pub enum Error {
         /// Where the model is.
         kept: PathBuf,
     },
-    /// Stopped by Ctrl-C.
-    #[error("stopped{}", kept.as_ref().map(|k| format!("; the model is kept in {}", k.display())).unwrap_or_default())]
-    Interrupted {
-        /// Where the model is.
-        kept: Option<PathBuf>,
+    /// A trained model that could not be written as it should be.
+    #[error("{source}\n  the trained model is kept in {}", kept.display())]
+    KeptNotAsAsked {
+        /// What went wrong.
+        source: Box<Error>,
+        /// Where the model is, without a copy of its data set.
+        kept: PathBuf,
     },
+    /// Training stopped by Ctrl-C.
+    #[error("stopped {}", match kept {
+        Some((dir, n)) => format!("after {}; the model is kept in {}, and --resume goes on from there", term::count(*n, "epoch"), dir.display()),
+        None => "in the first epoch; nothing was kept".into(),
+    })]
+    TrainingStopped {
+        /// Where the model is, and after how many epochs.
+        kept: Option<(PathBuf, usize)>,
+    },
+    /// Stopped by Ctrl-C.
+    #[error("stopped")]
+    Interrupted,
     /// Whoever read standard output has left.
     #[error("nobody reads standard output")]
     NobodyReads,
@@ -312,9 +326,11 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(e) => e.exit_code() as u8,
-            Self::Interrupted { .. } => 130,
+            Self::Interrupted | Self::TrainingStopped { .. } => 130,
             Self::NobodyReads => 0,
-            Self::KeptLastGood { source, .. } => source.exit_code(),
+            Self::KeptLastGood { source, .. } | Self::KeptNotAsAsked { source, .. } => {
+                source.exit_code()
+            }
             Self::Framework(e) if e.fault() == Fault::Plugin => 3,
             Self::Host(e) if e.fault() == Fault::Plugin => 3,
             Self::PluginCheck { .. } | Self::Answer { .. } => 3,
@@ -328,7 +344,7 @@ impl Error {
             // Help goes to standard output, complaints to standard error.
             Self::Usage(e) => drop(e.print()),
             Self::NobodyReads => {}
-            Self::Interrupted { .. } => term::tell(&self.to_string()),
+            Self::Interrupted | Self::TrainingStopped { .. } => term::tell(&self.to_string()),
             _ => term::tell(&format!("error: {self}")),
         }
     }

@@ -17,7 +17,26 @@ use crate::{
     staged::Overwrite,
 };
 
-/// Writes a model, whole or not at all, with the path `file` of its data set and a `copy` of it.
+/// What of its data set is in a model's folder beside the path.
+#[derive(Clone, Copy, Debug)]
+pub enum DataSet<'a> {
+    /// Nothing.
+    Path,
+    /// A copy.
+    Copy(&'a AnnData),
+    /// The copy that the folder to be replaced has.
+    Stays,
+}
+
+/// The file that going on with a training needs.
+pub const OPTIMIZER: &str = folder::OPTIMIZER;
+
+/// Whether the model in `dir` has a copy of its data set beside it.
+pub fn has_copy(dir: &Path) -> bool {
+    dir.join(folder::ADATA).is_file()
+}
+
+/// Writes a model, whole or not at all, with the path `file` of its data set.
 ///
 /// # Errors
 /// When the system refuses.
@@ -26,11 +45,19 @@ pub fn write(
     model: &SavedModel,
     overwrite: Overwrite,
     file: &Path,
-    copy: Option<&AnnData>,
+    data: DataSet<'_>,
 ) -> Result<()> {
     folder::write_with(dir, model, overwrite.into(), |staging| {
-        if let Some(adata) = copy {
-            files::write_h5ad(&staging.join(folder::ADATA), adata)?;
+        let copy = staging.join(folder::ADATA);
+        match data {
+            DataSet::Path => {}
+            DataSet::Copy(adata) => files::write_h5ad(&copy, adata)?,
+            DataSet::Stays => {
+                let old = dir.join(folder::ADATA);
+                let linked = fs::hard_link(&old, &copy);
+                let written = linked.or_else(|_| fs::copy(&old, &copy).map(drop));
+                written.map_err(|source| Error::Write { path: copy, source })?;
+            }
         }
         let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
         let origin = staging.join(folder::DATA);

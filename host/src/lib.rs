@@ -12,6 +12,7 @@ pub mod field_kinds;
 mod files;
 mod folder;
 mod interrupt;
+mod keeper;
 mod labels;
 pub mod options;
 pub mod parse;

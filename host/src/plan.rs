@@ -167,8 +167,8 @@ pub struct Train {
     pub backed: Backing,
     /// Folder for the model.
     pub out: PathBuf,
-    /// Whether it may be replaced.
-    pub overwrite: Overwrite,
+    /// Anew, or on from there.
+    pub start: Start,
     /// Whether the data set goes along.
     pub keep: KeepData,
     /// Arguments of `setup_anndata`.
@@ -179,6 +179,18 @@ pub struct Train {
     pub init: Args,
     /// Arguments of `train`.
     pub training: Args,
+}
+
+/// Where a training starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// From its beginning; what is in the folder may be replaced or not.
+    Afresh(Overwrite),
+    /// Where the one in the folder stopped.
+    Resume {
+        /// The seed, when given.
+        seed: Option<i64>,
+    },
 }
 
 /// What of the data set is kept with a model.
@@ -339,7 +351,10 @@ impl Plan {
                 file: t.file,
                 backed: backing(t.backed),
                 out: t.out,
-                overwrite: t.overwrite.into(),
+                start: match t.resume {
+                    true => Start::Resume { seed: global.seed },
+                    false => Start::Afresh(t.overwrite.into()),
+                },
                 keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
                 setup: parsed.setup,
                 fields: t.fields.field,
@@ -375,6 +390,7 @@ impl Plan {
         };
         let ui = Ui::of(&global);
         let Global { plugin_dir, device, threads, seed, .. } = global;
+        let seed = seed.unwrap_or(0);
         Ok(Self { job, plugin_dirs: plugin_dir, settings: Settings { seed, device, threads }, ui })
     }
 }

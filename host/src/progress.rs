@@ -113,28 +113,30 @@ impl Drop for Progress {
 #[derive(Debug)]
 struct Lines {
     start: Instant,
+    first_epoch: Option<usize>,
 }
 
 impl Lines {
     fn from_now() -> Self {
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), first_epoch: None }
     }
 
     fn training(
-        &self,
+        &mut self,
         epoch: usize,
         max_epochs: usize,
         cells: usize,
         n_cells: usize,
         loss: f64,
     ) -> Option<String> {
+        let first = *self.first_epoch.get_or_insert(epoch);
         let (done, every) = (epoch + 1, max_epochs.div_ceil(LINES).max(1));
-        let shown = epoch == 0 || done == max_epochs || done.is_multiple_of(every);
+        let shown = epoch == first || done == max_epochs || done.is_multiple_of(every);
         if cells < n_cells || !shown {
             return None;
         }
         let seconds = self.start.elapsed().as_secs_f64();
-        let rate = (done * n_cells) as f64 / seconds.max(1e-9);
+        let rate = ((done - first) * n_cells) as f64 / seconds.max(1e-9);
         let left = ((max_epochs - done) * n_cells) as f64 / rate;
         let width = max_epochs.to_string().len();
         Some(format!(
@@ -151,8 +153,8 @@ mod tests {
     use super::*;
 
     fn shown(max_epochs: usize) -> Vec<usize> {
-        let lines = Lines::from_now();
-        let epoch_has_line = |e: &usize| {
+        let mut lines = Lines::from_now();
+        let mut epoch_has_line = |e: &usize| {
             assert_eq!(lines.training(*e, max_epochs, 5, 10, 1.0), None);
             lines.training(*e, max_epochs, 10, 10, 1.0).is_some()
         };

@@ -113,7 +113,7 @@ impl Asked {
         progress.finish();
         ui.step(format!("answered in {:.3} s", start.elapsed().as_secs_f64()));
         if interrupt::requested() {
-            return Err(Error::Interrupted { kept: None });
+            return Err(Error::Interrupted);
         }
         Ok(asked?)
     }

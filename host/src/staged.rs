@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use scvi_framework::saved::folder;
-use tempfile::{Builder, NamedTempFile};
+use scvi_framework::saved::{Staging, folder, staging::parent};
+use tempfile::Builder;
 
 use crate::failure::{Error, Result};
 
@@ -76,10 +76,14 @@ pub fn check_model(path: &Path, overwrite: Overwrite) -> Result<()> {
     Ok(folder::check(path, overwrite.into())?)
 }
 
+/// The name of a file while it is written.
+const PART: &str = "part";
+
 /// A file being written beside the place where it will be.
 #[derive(Debug)]
 pub struct Staged {
-    file: NamedTempFile,
+    room: Staging,
+    file: File,
     target: PathBuf,
 }
 
@@ -89,18 +93,15 @@ impl Staged {
     /// # Errors
     /// When the folder is missing or closed.
     pub fn create(target: &Path) -> Result<Self> {
-        let mut builder = Builder::new();
-        builder.prefix(".scvi-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(parent(target));
-        let file = file.map_err(|source| Error::Write { path: target.into(), source })?;
-        Ok(Self { file, target: target.into() })
+        let room = Staging::beside(target);
+        let made = room.and_then(|room| Ok((File::create(room.path().join(PART))?, room)));
+        let (file, room) = made.map_err(|source| Error::Write { path: target.into(), source })?;
+        Ok(Self { room, file, target: target.into() })
     }
 
     /// The open file.
     pub fn file(&mut self) -> &mut File {
-        self.file.as_file_mut()
+        &mut self.file
     }
 
     /// Puts the file in its place.
@@ -109,16 +110,8 @@ impl Staged {
     /// When the system refuses.
     pub fn commit(self) -> Result<()> {
         let failed = |source| Error::Write { path: self.target.clone(), source };
-        self.file.as_file().sync_all().map_err(failed)?;
-        self.file.persist(&self.target).map(drop).map_err(|e| failed(e.error))
-    }
-}
-
-fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(p) if p.as_os_str().is_empty() => ".".into(),
-        Some(p) => p.into(),
-        None => path.into(),
+        self.file.sync_all().map_err(failed)?;
+        self.room.install_file(Path::new(PART), &self.target).map_err(failed)
     }
 }
 

@@ -12,6 +12,7 @@ mod draws;
 mod expression;
 mod fuzzed;
 mod golden;
+mod killed;
 mod minified;
 mod reference;
 mod tidy;

@@ -371,6 +371,37 @@ pub enum Error {
         /// What is in it.
         found: String,
     },
+    /// No training that could go on.
+    #[error("{model}: no training to go on with: {reason}; train anew")]
+    NothingToResume {
+        /// The model.
+        model: String,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// A training that would go on with another argument.
+    #[error(
+        "argument `{name}`: the training began with {expected} and cannot go on with {found}; leave it out, or train anew"
+    )]
+    OtherTraining {
+        /// The argument.
+        name: String,
+        /// Its value so far.
+        expected: String,
+        /// The value given.
+        found: String,
+    },
+    /// A training that would go on with other data.
+    #[error(
+        "the training began on another data set{}; give that one, or train anew",
+        if expected == found { format!(", which has {found} cells too") } else { format!(": expected {expected} cells, found {found}") }
+    )]
+    OtherData {
+        /// Cells that it began with.
+        expected: usize,
+        /// Cells of the data set given.
+        found: usize,
+    },
     /// A saved model of a later version of this library.
     #[error(
         "{}: written in version {found} of the format, and versions up to {known} are known here; update this program to read it",

@@ -1,10 +1,6 @@
 //! From a data set to a file, as anndata 0.12 writes it.
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fs, io::Write as _, path::Path};
 
 use hdf5::{Extents, File, Group, H5Type, Location, types::VarLenUnicode};
 use scvi_framework::{
@@ -12,6 +8,7 @@ use scvi_framework::{
         AXIS, AnnData, Backed, Categorical, DataFrame, Dense, Element, Mapping, Nullable, Opaque,
         Raw, Scalar, Slot, Sparse, SparseFormat, Strings, Values,
     },
+    saved::staging::{Staging, parent},
     with_values,
 };
 
@@ -67,34 +64,20 @@ pub fn whole(
 ) -> Result<()> {
     ffi::register_zstd();
     let io = |action| move |source| Error::Io { path: path.to_owned(), action, source };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().ok_or_else(|| {
-        io("create")(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))
-    })?;
-    let mut builder = tempfile::Builder::new();
-    let prefix = format!(".{}.", name.to_string_lossy());
-    builder.prefix(&prefix).suffix(".part");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666)); // the umask applies
-    }
-    let part = builder.tempfile_in(folder).map_err(io("create"))?;
+    let staging = Staging::beside(path).map_err(io("create"))?;
+    let part = staging.path().join("part");
     let root = At::root(path);
     let mut builder = File::with_options();
     builder.with_fcpl(|properties| properties.userblock(header.len() as u64));
-    let file = builder.create(part.path()).map_err(|e| wrong(&root, e))?;
+    let file = builder.create(&part).map_err(|e| wrong(&root, e))?;
     let written = fill(&file, &root);
     let closed = file.flush().and_then(|()| file.close());
     written.and(closed.map_err(|e| wrong(&root, e)))?;
-    part.as_file().write_all(header).map_err(io("write"))?;
-    part.as_file().sync_all().map_err(io("write"))?;
-    part.persist(path).map_err(|e| io("replace")(e.error))?;
+    let mut written = fs::OpenOptions::new().write(true).open(&part).map_err(io("write"))?;
+    written.write_all(header).and_then(|()| written.sync_all()).map_err(io("write"))?;
+    staging.install_file(Path::new("part"), path).map_err(io("replace"))?;
     #[cfg(unix)]
-    fs::File::open(folder).and_then(|f| f.sync_all()).map_err(io("write"))?;
+    fs::File::open(parent(path)).and_then(|f| f.sync_all()).map_err(io("write"))?;
     Ok(())
 }
 

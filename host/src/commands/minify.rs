@@ -6,7 +6,9 @@ use scvi_framework::{model::Settings, saved::folder::ADATA, serde_json::json};
 
 use crate::{
     failure::{Error, Result},
-    files, folder, interrupt,
+    files,
+    folder::{self, DataSet},
+    interrupt,
     plan::{Format, Minify, Ui},
     progress::Progress,
     session::Session,
@@ -28,12 +30,12 @@ pub fn run(plan: &Minify, session: &Session, settings: &Settings, ui: &Ui) -> Re
     let minified = model.minify_adata(&mut adata, &plan.args, &mut progress);
     progress.finish();
     if interrupt::requested() {
-        return Err(Error::Interrupted { kept: None });
+        return Err(Error::Interrupted);
     }
     minified?;
     let mut saved = model.save()?;
     saved.meta.plugin = saved.meta.plugin.or(plugin);
-    folder::write(&plan.out, &saved, plan.overwrite, &file, Some(&adata))?;
+    folder::write(&plan.out, &saved, plan.overwrite, &file, DataSet::Copy(&adata))?;
     let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
     let (before, after) = (size(&file), size(&plan.out.join(ADATA)));
     let megabytes = |n: u64| format!("{} MB", term::number(n as f64 / 1e6));

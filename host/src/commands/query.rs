@@ -21,7 +21,7 @@ pub fn run(plan: &Query, session: &Session, settings: &Settings, ui: &Ui) -> Res
     // The answer goes into the data set as it was read, not as the model registers it.
     let mut answer = plan.output.open(&asked.adata, rows_asked(&plan.args), ui.format)?;
     let done = asked.ask(&plan.args, answer.sink(), ui);
-    if let Err(Error::Interrupted { .. }) = done {
+    if let Err(Error::Interrupted) = done {
         answer.rescue()?.into_iter().for_each(|line| ui.say(format!("interrupted; {line}")));
         return done;
     }

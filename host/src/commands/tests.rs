@@ -163,7 +163,7 @@ impl DynModel for Toy {
             test_indices: vec![],
             notes: vec![],
         };
-        Ok(SavedModel { meta, weights: Default::default() })
+        Ok(SavedModel { meta, weights: Default::default(), optimizer: Default::default() })
     }
 }
 

@@ -72,7 +72,7 @@ fn train_takes_fixed_global_and_declared_options_in_any_order() {
     let cli::Command::Train(train) = parsed.cli.command else { panic!("not train") };
     assert_eq!((train.model.as_str(), train.file, train.out), ("Toy", "a.h5ad".into(), "m".into()));
     assert!(train.save_anndata && !train.overwrite);
-    assert_eq!((parsed.cli.global.seed, parsed.cli.global.device.as_str()), (3, "cpu"));
+    assert_eq!((parsed.cli.global.seed, parsed.cli.global.device.as_str()), (Some(3), "cpu"));
     assert_eq!(Value::from(parsed.setup), json!({"batch_key": "b"}));
     assert_eq!(Value::from(parsed.model), json!({"n_latent": 5}));
     assert_eq!(Value::from(parsed.training), json!({"max_epochs": 2}));

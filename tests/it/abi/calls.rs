@@ -235,6 +235,8 @@ fn saved(init: Value) -> SavedModel {
         weights: (0..20)
             .map(|i| (format!("w.{i}"), Dense { shape: vec![2, 3], values: random.values(6) }))
             .collect(),
+        optimizer: [("w.0.step".to_owned(), Dense { shape: vec![], values: vec![7i64].into() })]
+            .into(),
     }
 }
 

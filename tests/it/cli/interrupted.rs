@@ -21,7 +21,7 @@ fn training(place: &Place) -> (Child, BufReader<std::process::ChildStderr>) {
     (child, said)
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let done = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
     assert!(done.success());
 }
@@ -35,13 +35,12 @@ fn ctrl_c_keeps_the_model() {
     said.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let lines: Vec<&str> = rest.lines().filter(|line| !line.starts_with("epoch ")).collect();
-    assert_eq!(
-        lines,
-        [
-            "",
-            "stopping after this step; Ctrl-C again aborts at once",
-            "stopped; the model is kept in m"
-        ]
+    let [empty, stopping, stopped] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!((empty, stopping), ("", "stopping after this step; Ctrl-C again aborts at once"));
+    assert!(
+        stopped.starts_with("stopped after ")
+            && stopped.ends_with("; the model is kept in m, and --resume goes on from there"),
+        "{stopped}"
     );
     assert_eq!(place.names(), ["m", "s.h5ad"]);
     let shown = place.scvi("show m").says("").out;
@@ -79,6 +78,27 @@ fn ctrl_c_keeps_finished_groups() {
     let groups: Vec<String> = table.records().map(|row| row.unwrap()[at].to_owned()).collect();
     let expected = (0..finished).flat_map(|i| std::iter::repeat_n(group(i), 50));
     assert_eq!(groups, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn ctrl_c_in_the_first_epoch_keeps_nothing() {
+    let place = Place::new();
+    place.scvi("data synthetic l.h5ad --n-obs 5000 --n-vars 50 -q").says("");
+    let words =
+        "train SCVI l.h5ad --batch-size 2 --drop-last --max-epochs 3 --out m --threads 1 -v";
+    let mut child = place.command(words).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while line.trim() != "training SCVI" {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0);
+    }
+    signal(&child, "-INT");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(rest.ends_with("\nstopped in the first epoch; nothing was kept\n"), "{rest}");
+    assert_eq!(place.names(), ["l.h5ad", "s.h5ad"]);
 }
 
 #[test]

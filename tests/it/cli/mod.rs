@@ -15,6 +15,7 @@ mod plugins;
 mod queries;
 mod reference;
 mod report;
+mod resume;
 mod training;
 mod travel;
 mod usage;
@@ -80,7 +81,7 @@ impl Place {
     }
 
     /// The program with these words, in this folder.
-    fn command(&self, words: &str) -> Command {
+    pub fn command(&self, words: &str) -> Command {
         let mut command = Command::new(program());
         command.args(words.split_whitespace());
         self.prepare(&mut command);
@@ -110,7 +111,7 @@ impl Place {
     }
 
     /// What is in the folder, hidden files too.
-    fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         let name = |e: std::io::Result<fs::DirEntry>| e.unwrap().file_name().into_string().unwrap();
         let mut names: Vec<String> = entries.map(name).collect();

@@ -35,7 +35,7 @@ use crate::{
     anndata::{AnnData, Element},
     error::{Error, Result},
     fields::{AnnDataField, from_json, known_kinds},
-    model::{DynModel, DynModelClass, Event, Observer, OutputSpec, Setup, Sink},
+    model::{Checkpoint, DynModel, DynModelClass, Event, Observer, OutputSpec, Setup, Sink},
     params::Args,
 };
 
@@ -129,6 +129,14 @@ impl PluginSide {
                 desk.with_data(data, |adata, port| {
                     let mut observer = HostObserver::new(port);
                     Ok(PluginReply::Trained(usable(&model)?.train(adata, &args, &mut observer)?))
+                })?
+            }
+            PluginRequest::Resume { id, changes, data } => {
+                let model = self.model(id)?;
+                desk.with_data(data, |adata, port| {
+                    let mut observer = HostObserver::new(port);
+                    let ending = usable(&model)?.resume(adata, &changes, &mut observer)?;
+                    Ok(PluginReply::Trained(ending))
                 })?
             }
             PluginRequest::Query { id, method, args, data } => {
@@ -291,6 +299,13 @@ impl Observer for HostObserver<'_> {
         }
         // Who listens has no say in the work: at worst the news are lost.
         let _ = ask_lender(self.port, LenderRequest::Hear { event, loss_bits });
+    }
+
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let mut packer = Packer::default();
+        let model = Box::new(packer.saved(&checkpoint.model));
+        let request = LenderRequest::Checkpoint { model, is_best: checkpoint.is_best };
+        ask_lender_with(self.port, request, packer).map(drop)
     }
 
     fn cancelled(&self) -> bool {

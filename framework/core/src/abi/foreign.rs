@@ -221,6 +221,15 @@ struct ForeignModel {
     class_name: String,
 }
 
+impl ForeignModel {
+    fn ending(&self, verb: &'static str, reply: &PluginReply) -> Result<Ending> {
+        match reply {
+            PluginReply::Trained(ending) => Ok(*ending),
+            other => Err(self.peer.unexpected(verb, other)),
+        }
+    }
+}
+
 impl DynModel for ForeignModel {
     fn class_name(&self) -> &str {
         &self.class_name
@@ -236,10 +245,21 @@ impl DynModel for ForeignModel {
         let (reply, _) = self.peer.ask_with("train", lent, |_, data| {
             Ok(PluginRequest::Train { id: self.id, args: args.clone(), data: given(data)? })
         })?;
-        match reply {
-            PluginReply::Trained(ending) => Ok(ending),
-            other => Err(self.peer.unexpected("train", &other)),
-        }
+        self.ending("train", &reply)
+    }
+
+    fn resume(
+        &mut self,
+        adata: &mut AnnData,
+        changes: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        let lent = Lent { adata: Some(adata), sink: None, observer };
+        let (reply, _) = self.peer.ask_with("resume", lent, |_, data| {
+            let (id, changes) = (self.id, changes.clone());
+            Ok(PluginRequest::Resume { id, changes, data: given(data)? })
+        })?;
+        self.ending("resume", &reply)
     }
 
     fn query(

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     anndata::{AnnData, Backed, DType, Opaque, Values},
     error::{Error, Result},
-    model::{Event, Observer, Sink},
+    model::{Checkpoint, Event, Observer, Sink},
 };
 
 /// Answers what the borrower asks. Matrices on disk and fields are answered for as long as the
@@ -137,6 +137,10 @@ impl Lender {
                     observer.hear(&event);
                     Ok(())
                 })?;
+            }
+            LenderRequest::Checkpoint { model, is_best } => {
+                let model = Unpacker { buffers: &buffers, homes: self }.saved(*model)?;
+                self.with_job(|_, observer| observer.checkpoint(&Checkpoint { model, is_best }))?;
             }
             LenderRequest::Cancelled => {
                 let cancelled = self.with_job(|_, observer| Ok(observer.cancelled()))?;

@@ -53,6 +53,8 @@ pub enum PluginRequest {
     Load { model: String, saved: WireSaved, lent: Vec<WireField>, settings: Settings },
     /// Trains a model.
     Train { id: ModelId, args: Args, data: WireData },
+    /// Goes on with a model's training.
+    Resume { id: ModelId, changes: Args, data: WireData },
     /// Answers a query.
     Query { id: ModelId, method: String, args: Args, data: WireData },
     /// Reduces a data set to the posterior of its cells.
@@ -82,7 +84,7 @@ pub enum PluginReply {
     Registry(Value),
     /// To `Create` and `Load`.
     Model { id: ModelId, class_name: String },
-    /// To `Train`.
+    /// To `Train` and `Resume`.
     Trained(Ending),
     /// To `Save`.
     Saved(Box<WireSaved>),
@@ -112,6 +114,8 @@ pub enum LenderRequest {
     Block(WireElement),
     /// News; JSON has no word for a loss that is not finite, so its bits come beside it.
     Hear { event: Event, loss_bits: Option<u64> },
+    /// A model while it is trained.
+    Checkpoint { model: Box<WireSaved>, is_best: bool },
     /// Whether to stop.
     Cancelled,
 }
@@ -195,6 +199,8 @@ pub struct WireSaved {
     meta: ModelMeta,
     history: IndexMap<String, BufferId>,
     weights: WireMapping,
+    #[serde(default)]
+    optimizer: WireMapping,
 }
 
 impl Packer {
@@ -202,7 +208,8 @@ impl Packer {
     pub fn saved(&mut self, saved: &SavedModel) -> WireSaved {
         let meta = ModelMeta { history: IndexMap::new(), ..saved.meta.clone() };
         let history = self.series(&saved.meta.history);
-        WireSaved { meta, history, weights: self.arrays(&saved.weights) }
+        let optimizer = self.arrays(&saved.optimizer);
+        WireSaved { meta, history, weights: self.arrays(&saved.weights), optimizer }
     }
 
     /// Closes the packet.
@@ -219,7 +226,8 @@ impl Unpacker<'_> {
     pub fn saved(&self, wire: WireSaved) -> Result<SavedModel> {
         let history = self.series(wire.history)?;
         let meta = ModelMeta { history, ..wire.meta };
-        Ok(SavedModel { meta, weights: self.arrays(wire.weights)? })
+        let optimizer = self.arrays(wire.optimizer)?;
+        Ok(SavedModel { meta, weights: self.arrays(wire.weights)?, optimizer })
     }
 }
 

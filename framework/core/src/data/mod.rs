@@ -8,6 +8,7 @@ mod library;
 mod loader;
 mod manager;
 mod manager_store;
+mod mark;
 mod matrix;
 mod minibatches;
 mod minified;
@@ -29,6 +30,7 @@ pub use loader::{
 };
 pub use manager::AnnDataManager;
 pub use manager_store::ManagerStore;
+pub use mark::DataMark;
 pub(crate) use matrix::for_each_value;
 pub use minibatches::{DataModule, Minibatches};
 pub use minified::{

@@ -8,7 +8,7 @@ use super::{Observer, Settings, Setup, Sink};
 use crate::{
     anndata::AnnData,
     data::Registry,
-    error::Result,
+    error::{Error, Result},
     fields::AnnDataField,
     params::{Args, ParamSpec},
     saved::SavedModel,
@@ -101,6 +101,22 @@ pub trait DynModel: Send {
         args: &Args,
         observer: &mut dyn Observer,
     ) -> Result<Ending>;
+
+    /// Goes on with the last training as if it had never stopped, with the arguments of that training
+    /// but for `changes`. Models that keep no state of a training refuse.
+    ///
+    /// # Errors
+    /// [`Error::NothingToResume`]; when the data set or an argument is another than the training's;
+    /// as [`DynModel::train`].
+    fn resume(
+        &mut self,
+        _adata: &mut AnnData,
+        _changes: &Args,
+        _observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        let model = self.class_name().to_owned();
+        Err(Error::NothingToResume { model, reason: "it keeps no state of a training" })
+    }
 
     /// Answers a query about a data set.
     ///

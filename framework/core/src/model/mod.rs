@@ -25,7 +25,7 @@ pub use minified::MinifiedMode;
 pub use minify::MinifyParams;
 pub use model::Model;
 pub use module::{BaseModule, Ctx, LossOutput, Noise, TorchNoise};
-pub use output::{Answers, Event, Observer, OutputSpec, Silent, Sink};
+pub use output::{Answers, Checkpoint, Event, Observer, OutputSpec, Silent, Sink};
 pub use query::{Query, class_of};
 pub use settings::Settings;
 pub use setup::Setup;

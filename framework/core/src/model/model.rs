@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
-    anndata::AnnData,
+    anndata::{AnnData, Dense},
     data::{
         AnnDataLoader, AnnDataManager, DataModule, LoaderOptions, Registry, Split,
         check_counts_are_there, library_log_moments,
@@ -15,7 +17,7 @@ use crate::{
     params::Params,
     registry_keys::REGISTRY_KEYS,
     saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training, scvi_tools},
-    train::{Ending, History, TrainParams},
+    train::{Ending, History, Snapshot, TrainParams},
 };
 
 /// A model of class `M`. It keeps the terms in which data were registered, not the data: each call
@@ -29,6 +31,7 @@ pub struct Model<M: BaseModelClass> {
     pub(super) var_names: Vec<String>,
     pub(super) is_trained: bool,
     pub(super) training: Option<Training>,
+    pub(super) optimizer: IndexMap<String, Dense>,
     pub(super) history: History,
     pub(super) split: Split,
 }
@@ -117,6 +120,7 @@ impl<M: BaseModelClass> Model<M> {
             var_names,
             is_trained: false,
             training: None,
+            optimizer: IndexMap::new(),
             history: History::new(),
             split: Split::default(),
         })
@@ -171,6 +175,7 @@ impl<M: BaseModelClass> Model<M> {
             var_names: meta.var_names,
             is_trained: meta.is_trained,
             training: meta.training,
+            optimizer: saved.optimizer,
             history: meta.history,
             split: Split {
                 train: meta.train_indices,
@@ -181,7 +186,9 @@ impl<M: BaseModelClass> Model<M> {
         })
     }
 
-    /// Trains on a data set; history goes on where it was, the optimiser starts afresh.
+    /// Trains on a data set; history goes on where it was, the optimiser starts afresh. A training
+    /// that is stopped leaves the model as it was after the last full epoch. Sets libtorch's generator
+    /// at the beginning of each epoch, by seed and epoch.
     ///
     /// # Errors
     /// When arguments or data are wrong; [`Error::NonFiniteLoss`], the model then being in its last
@@ -193,6 +200,23 @@ impl<M: BaseModelClass> Model<M> {
         observer: &mut dyn Observer,
     ) -> Result<Ending> {
         training::train(self, adata, params, observer)
+    }
+
+    /// Goes on with the last training, of this model or of the one that it was loaded from, as if it
+    /// had never stopped: the same bits, for the same device and threads. `params` are those of that
+    /// training, but for `max_epochs` (as many as before when not given), `checkpoint_every`,
+    /// `early_stopping` and `early_stopping_patience`; the seed is that training's.
+    ///
+    /// # Errors
+    /// [`Error::NothingToResume`], [`Error::OtherTraining`], [`Error::OtherData`]; as
+    /// [`Model::train`].
+    pub fn resume(
+        &mut self,
+        adata: &mut AnnData,
+        params: &TrainParams,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        training::resume(self, adata, params, observer)
     }
 
     /// Trains on minibatches of the caller's own, in place of a data set; what `params` says of the
@@ -207,7 +231,7 @@ impl<M: BaseModelClass> Model<M> {
         params: &TrainParams,
         observer: &mut dyn Observer,
     ) -> Result<Ending> {
-        training::train_on(self, data, Split::default(), params, observer)
+        training::train_on(self, data, params, observer)
     }
 
     /// Everything worth keeping.
@@ -215,12 +239,24 @@ impl<M: BaseModelClass> Model<M> {
     /// # Errors
     /// When parameters cannot be read off their device.
     pub fn save(&self) -> Result<SavedModel> {
+        let (meta, optimizer) = (self.meta()?, self.optimizer.clone());
+        Ok(SavedModel { meta, weights: self.store.weights()?, optimizer })
+    }
+
+    /// Everything worth keeping of the model as it is in the middle of a training.
+    pub(super) fn saved(&self, at: &Snapshot, training: Option<Training>) -> Result<SavedModel> {
+        let (history, is_trained) = (at.history.clone(), true);
+        let meta = ModelMeta { training, history, is_trained, ..self.meta()? };
+        Ok(SavedModel { meta, weights: at.weights.clone(), optimizer: at.optimizer.clone() })
+    }
+
+    fn meta(&self) -> Result<ModelMeta> {
         let registry = serde_json::to_value(self.manager.registry()).map_err(|e| Error::Kind {
             what: "registry".into(),
             expected: "something that JSON can hold".into(),
             found: e.to_string(),
         })?;
-        let meta = ModelMeta {
+        Ok(ModelMeta {
             format_version: FORMAT_VERSION,
             model_name: M::NAME.into(),
             plugin: None,
@@ -235,8 +271,7 @@ impl<M: BaseModelClass> Model<M> {
             validation_indices: self.split.validation.clone(),
             test_indices: self.split.test.clone(),
             notes: Vec::new(),
-        };
-        Ok(SavedModel { meta, weights: self.store.weights()? })
+        })
     }
 
     /// Minibatches of a data set, which is registered in the model's terms unless it is so already.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     anndata::{DType, Element, Slot},
     error::Result,
+    saved::SavedModel,
 };
 
 /// One result, announced before its rows come.
@@ -87,10 +88,30 @@ pub enum Event {
     },
 }
 
-/// Hears how far a job is, and may stop it.
+/// A model while it is trained, as [`TrainParams::checkpoint_every`] asks for it.
+///
+/// [`TrainParams::checkpoint_every`]: crate::train::TrainParams::checkpoint_every
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The model after an epoch, with all that is needed to go on with the training
+    /// ([`Model::resume`](crate::model::Model::resume)).
+    pub model: SavedModel,
+    /// Whether it is better than all checkpoints of the training before it.
+    pub is_best: bool,
+}
+
+/// Hears how far a job is, may stop it, and keeps its checkpoints.
 pub trait Observer {
     /// Hears news. Jobs send as often as they like; the observer thins out.
     fn hear(&mut self, event: &Event);
+
+    /// Keeps a checkpoint; by default nowhere.
+    ///
+    /// # Errors
+    /// When it cannot be kept. The job tells and goes on.
+    fn checkpoint(&mut self, _checkpoint: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
 
     /// True when the job should stop after the current step.
     fn cancelled(&self) -> bool {

@@ -123,6 +123,17 @@ impl<M: BaseModelClass> DynModel for Instance<M> {
         self.model.train(adata, &TrainParams::from_args(args)?, observer)
     }
 
+    fn resume(
+        &mut self,
+        adata: &mut AnnData,
+        changes: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<Ending> {
+        let mut args = self.model.training.as_ref().map(|t| t.args.clone()).unwrap_or_default();
+        args.extend(changes.clone());
+        self.model.resume(adata, &TrainParams::from_args(&args)?, observer)
+    }
+
     fn query(
         &self,
         method: &str,

@@ -1,16 +1,20 @@
 //! Our folder of a saved model: `model.safetensors` and `model.json`, and what the caller adds.
 //!
 //! A write never leaves half a model, wherever it is interrupted:
-//! 1. everything is written to a hidden sibling of the folder, which vanishes on any error;
+//! 1. everything is written to a hidden sibling of the folder ([`Staging`]), which vanishes on any
+//!    error;
 //! 2. every file in it is forced to disk, then every folder;
-//! 3. a folder that is to be replaced is renamed to its own hidden sibling, `.NAME.replaced`;
-//! 4. the new folder is renamed into place, and the parent is forced to disk;
-//! 5. the replaced folder is deleted.
+//! 3. it is renamed into place; a folder that is to be replaced changes places with it, in one step,
+//!    and the parent is forced to disk;
+//! 4. the replaced folder is deleted.
 //!
-//! A process that dies between 3 and 4 leaves no folder, but its predecessor complete:
-//! [`recover`], which reading and writing begin with, puts that back. One that dies earlier leaves
-//! the folder untouched, one that dies later the new one; what it leaves of step 5 the next write
-//! deletes.
+//! A process that dies before 3 leaves the folder untouched, one that dies later the new one. What it
+//! leaves of its sibling the next write deletes.
+//!
+//! Where two folders cannot change places (that takes Linux or macOS, and a file system of theirs),
+//! step 3 is two: the old folder is renamed to `.NAME.replaced`, then the new one into place. A process
+//! that dies between the two leaves no folder, but its predecessor complete: [`recover`], which reading
+//! and writing begin with, puts that back.
 
 use std::{
     borrow::Cow,
@@ -19,14 +23,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use indexmap::IndexMap;
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::{
-    FORMAT_VERSION, ModelMeta, SavedModel,
+    FORMAT_VERSION, ModelMeta, SavedModel, Staging,
     numbers::{self, ByteOrder},
-    scvi_tools,
+    scvi_tools, staging,
 };
 use crate::{
     anndata::{DType, Dense},
@@ -37,6 +41,8 @@ use crate::{
 pub const META: &str = "model.json";
 /// The file with the weights.
 pub const WEIGHTS: &str = "model.safetensors";
+/// The file with the state of the optimiser: without it all is there but going on with the training.
+pub const OPTIMIZER: &str = "optimizer.safetensors";
 /// The data set beside a model that was saved with its data.
 pub const ADATA: &str = "adata.h5ad";
 /// Where the data set lies that a model was trained on.
@@ -73,8 +79,12 @@ pub fn write_with<E: From<Error>>(
 ) -> Result<(), E> {
     replace(dir, "", overwrite, |staging| {
         // Errors name the files by the place where they will be.
-        let written = write_weights(&staging.join(WEIGHTS), saved);
-        written.map_err(failed(&dir.join(WEIGHTS), "write"))?;
+        for (file, arrays) in [(WEIGHTS, &saved.weights), (OPTIMIZER, &saved.optimizer)] {
+            if file == WEIGHTS || !arrays.is_empty() {
+                let written = write_arrays(&staging.join(file), arrays);
+                written.map_err(failed(&dir.join(file), "write"))?;
+            }
+        }
         let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
         let written = meta.and_then(|meta| fs::write(staging.join(META), meta));
         written.map_err(failed(&dir.join(META), "write"))?;
@@ -100,7 +110,7 @@ pub(super) fn replace<E: From<Error>>(
     Ok(place.install(staging, overwrite)?)
 }
 
-/// Reads a model from its folder.
+/// Reads a model from its folder; what only going on with its training needs is left there.
 ///
 /// # Errors
 /// [`Error::NewerFormat`] when a later version wrote it, [`Error::SavedFile`] when a file is
@@ -108,23 +118,22 @@ pub(super) fn replace<E: From<Error>>(
 pub fn read(dir: &Path) -> Result<SavedModel> {
     recover(dir)?;
     let meta = read_meta(&dir.join(META))?;
-    let path = dir.join(WEIGHTS);
-    let bytes = fs::read(&path).map_err(failed(&path, "read"))?;
-    let wrong = |found: String| Error::SavedFile {
-        path: path.clone(),
-        expected: "the weights of a model in safetensors format",
-        found,
-    };
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("{e}")))?;
-    let mut weights = indexmap::IndexMap::new();
-    for (name, tensor) in file.iter() {
-        let dtype = dtype(tensor.dtype());
-        let dtype = dtype.ok_or_else(|| wrong(format!("`{name}` of type {:?}", tensor.dtype())))?;
-        let values = numbers::decode(dtype, tensor.data(), ByteOrder::Little);
-        weights.insert(name.to_owned(), Dense { shape: tensor.shape().to_vec(), values });
+    let weights = read_arrays(&dir.join(WEIGHTS), "the weights of a model in safetensors format")?;
+    Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
+}
+
+/// Reads a model from its folder, with all that going on with its training needs, if that is there.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_optimizer(dir: &Path) -> Result<SavedModel> {
+    let saved = read(dir)?;
+    let path = dir.join(OPTIMIZER);
+    if is_missing(&path) {
+        return Ok(saved);
     }
-    weights.sort_unstable_keys();
-    Ok(SavedModel { meta, weights })
+    let expected = "the state of an optimiser in safetensors format";
+    Ok(SavedModel { optimizer: read_arrays(&path, expected)?, ..saved })
 }
 
 /// Checks, before any work is done, that a model may be written to `dir`.
@@ -160,11 +169,11 @@ fn read_meta(path: &Path) -> Result<ModelMeta> {
     }
 }
 
-// --- weights -------------------------------------------------------------------------------
+// --- arrays --------------------------------------------------------------------------------
 
-struct Weights<'a>(&'a Dense);
+struct Array<'a>(&'a Dense);
 
-impl View for Weights<'_> {
+impl View for Array<'_> {
     fn dtype(&self) -> Dtype {
         match self.0.values.dtype() {
             DType::Bool => Dtype::BOOL,
@@ -210,12 +219,27 @@ fn dtype(dtype: Dtype) -> Option<DType> {
     })
 }
 
-fn write_weights(path: &Path, saved: &SavedModel) -> io::Result<()> {
-    let weights = saved.weights.iter().map(|(name, dense)| (name, Weights(dense)));
-    safetensors::serialize_to_file(weights, None, path).map_err(|e| match e {
+fn write_arrays(path: &Path, arrays: &IndexMap<String, Dense>) -> io::Result<()> {
+    let views = arrays.iter().map(|(name, dense)| (name, Array(dense)));
+    safetensors::serialize_to_file(views, None, path).map_err(|e| match e {
         SafeTensorError::IoError(source) => source,
         other => io::Error::other(other.to_string()),
     })
+}
+
+fn read_arrays(path: &Path, expected: &'static str) -> Result<IndexMap<String, Dense>> {
+    let bytes = fs::read(path).map_err(failed(path, "read"))?;
+    let wrong = |found: String| Error::SavedFile { path: path.into(), expected, found };
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| wrong(format!("{e}")))?;
+    let mut arrays = IndexMap::new();
+    for (name, tensor) in file.iter() {
+        let dtype = dtype(tensor.dtype());
+        let dtype = dtype.ok_or_else(|| wrong(format!("`{name}` of type {:?}", tensor.dtype())))?;
+        let values = numbers::decode(dtype, tensor.data(), ByteOrder::Little);
+        arrays.insert(name.to_owned(), Dense { shape: tensor.shape().to_vec(), values });
+    }
+    arrays.sort_unstable_keys();
+    Ok(arrays)
 }
 
 // --- places --------------------------------------------------------------------------------
@@ -240,10 +264,7 @@ impl Place {
             dir = fs::canonicalize(here).map_err(failed(here, "resolve"))?;
         }
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let parent = match dir.parent() {
-            Some(parent) if parent != Path::new("") => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        let parent = staging::parent(&dir);
         Ok(Self { dir, parent, name, prefix: prefix.into() })
     }
 
@@ -251,14 +272,9 @@ impl Place {
         self.parent.join(format!(".{}.replaced", self.name))
     }
 
-    fn staging(&self) -> Result<TempDir> {
+    fn staging(&self) -> Result<Staging> {
         fs::create_dir_all(&self.parent).map_err(failed(&self.parent, "create"))?;
-        let prefix = format!(".{}.saving-", self.name);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
-        builder.tempdir_in(&self.parent).map_err(failed(&self.parent, "write into"))
+        Staging::beside(&self.dir).map_err(failed(&self.parent, "write into"))
     }
 
     fn recover(&self) -> Result<()> {
@@ -304,7 +320,9 @@ impl Place {
     /// Whether `name` is that of a file of the model.
     fn is_own(&self, name: &str) -> bool {
         let rest = name.strip_prefix(&self.prefix);
-        rest.is_some_and(|name| [META, WEIGHTS, ADATA, DATA, scvi_tools::FILE].contains(&name))
+        rest.is_some_and(|name| {
+            [META, WEIGHTS, OPTIMIZER, ADATA, DATA, scvi_tools::FILE].contains(&name)
+        })
     }
 
     /// Gives the files that stay a name in `staging` too.
@@ -319,11 +337,21 @@ impl Place {
         Ok(())
     }
 
-    fn install(&self, staging: TempDir, overwrite: Overwrite) -> Result<()> {
-        let replaced = self.replaced();
+    fn install(&self, staging: Staging, overwrite: Overwrite) -> Result<()> {
         let has_old = !is_missing(&self.dir) && !file_names(&self.dir)?.is_empty();
         if has_old {
             self.check_free(overwrite)?; // it may have come while the new one was written
+            if exchange(staging.path(), &self.dir).is_ok() {
+                sync(&self.parent)?;
+                return Ok(()); // `staging` deletes the old model, which is there now
+            }
+        }
+        self.install_in_two_steps(staging, has_old)
+    }
+
+    fn install_in_two_steps(&self, staging: Staging, has_old: bool) -> Result<()> {
+        let replaced = self.replaced();
+        if has_old {
             remove(&replaced)?;
             fs::rename(&self.dir, &replaced).map_err(failed(&self.dir, "move aside"))?;
         }
@@ -333,11 +361,23 @@ impl Place {
             }
             return Err(failed(&self.dir, "move into place")(source));
         }
-        let _ = staging.keep(); // it has another name now: there is nothing to clean up
+        staging.keep();
         sync(&self.parent)?;
         let _ = remove(&replaced); // the model is in place; the next write tries again
         Ok(())
     }
+}
+
+/// Has two folders change places in one step.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn exchange(_: &Path, _: &Path) -> io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 fn is_missing(path: &Path) -> bool {

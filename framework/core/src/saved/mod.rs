@@ -6,6 +6,7 @@ mod given;
 mod history;
 mod numbers;
 pub mod scvi_tools;
+pub mod staging;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -18,11 +19,16 @@ use serde_json::Value;
 
 pub use find::{Found, Layout, find};
 pub use given::GivenField;
+pub use staging::Staging;
 pub(crate) use summary::summary_string;
 
 use crate::{
-    anndata::Dense, data::SetupView, error::Result, params::Args, registry_keys::REGISTRY_KEYS,
-    train::Ending,
+    anndata::Dense,
+    data::SetupView,
+    error::Result,
+    params::Args,
+    registry_keys::REGISTRY_KEYS,
+    train::{Ending, TrainerState},
 };
 
 /// The version of our folder that this library writes.
@@ -78,8 +84,13 @@ impl ModelMeta {
 pub struct Training {
     /// Arguments of `train`, with `max_epochs` as it was chosen.
     pub args: Args,
-    /// How it came to its end; none when it failed and the last good state was kept.
+    /// How it came to its end; none while it goes on, and when it failed and the last good state was
+    /// kept.
     pub ending: Option<Ending>,
+    /// Where it is; none where that is not recorded. With [`SavedModel::optimizer`] it can go on from
+    /// there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<TrainerState>,
 }
 
 /// A model at rest.
@@ -89,6 +100,9 @@ pub struct SavedModel {
     pub meta: ModelMeta,
     /// Parameters and buffers under scvi-tools' state_dict names.
     pub weights: IndexMap<String, Dense>,
+    /// Moments and steps of the optimiser ([`Adam::state_dict`](crate::train::Adam::state_dict));
+    /// empty where they were not kept or not read.
+    pub optimizer: IndexMap<String, Dense>,
 }
 
 /// The registry of the model in this place, whoever wrote it; see [`read`].

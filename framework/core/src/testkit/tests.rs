@@ -207,6 +207,7 @@ impl DynModel for ForgetfulModel {
                 notes: Vec::new(),
             },
             weights: IndexMap::from([("weight".to_owned(), weight)]),
+            optimizer: IndexMap::new(),
         })
     }
 }

@@ -1,11 +1,14 @@
 //! Adam, with its state in our hands.
 
+use indexmap::IndexMap;
 use tch::Tensor;
 
 use super::{Optimizer, TrainParams};
 use crate::{
-    error::Result,
+    anndata::Dense,
+    error::{Error, Result},
     kernels::{AdamStep, Moments},
+    nn::convert::{to_dense, to_tensor},
 };
 
 /// Decay rates of the first and second moment.
@@ -65,6 +68,64 @@ impl Adam {
                 slot.update(grad, self.lr, self.eps, self.weight_decay, self.rule);
             }
         });
+    }
+}
+
+/// Its state at rest.
+impl Adam {
+    /// Moments and numbers of steps under `NAME.exp_avg`, `NAME.exp_avg_sq` and `NAME.step`, as torch
+    /// calls them; `names` are those of the parameters, in their order.
+    ///
+    /// # Errors
+    /// When a moment cannot be read off its device.
+    pub fn state_dict(&self, names: &[String]) -> Result<IndexMap<String, Dense>> {
+        let mut state = IndexMap::new();
+        for (name, slot) in names.iter().zip(&self.slots) {
+            state.insert(format!("{name}.exp_avg"), to_dense(&slot.moments.mean)?);
+            state.insert(format!("{name}.exp_avg_sq"), to_dense(&slot.moments.mean_square)?);
+            let step = Dense { shape: vec![], values: vec![i64::from(slot.step)].into() };
+            state.insert(format!("{name}.step"), step);
+        }
+        Ok(state)
+    }
+
+    /// Goes on from a state of the same parameters; from none, it begins.
+    ///
+    /// # Errors
+    /// [`Error::StateDict`] when the state is of other parameters; [`Error::Shape`].
+    pub fn load_state_dict(
+        &mut self,
+        names: &[String],
+        state: &IndexMap<String, Dense>,
+    ) -> Result<()> {
+        if state.is_empty() {
+            return Ok(());
+        }
+        for (name, slot) in names.iter().zip(&mut self.slots) {
+            let part = |kind: &str| {
+                let key = format!("{name}.{kind}");
+                let missing = |key| Error::StateDict { missing: vec![key], unexpected: vec![] };
+                state.get(&key).ok_or_else(|| missing(key))
+            };
+            let moment = |kind: &str, like: &Tensor| -> Result<Tensor> {
+                let value = to_tensor(part(kind)?)?;
+                if value.size() != like.size() {
+                    let shape = |t: &Tensor| t.size().iter().map(|&n| n as usize).collect();
+                    let (expected, found) = (shape(like), shape(&value));
+                    return Err(Error::Shape {
+                        what: format!("{kind} of `{name}`"),
+                        expected,
+                        found,
+                    });
+                }
+                Ok(value.to_kind(like.kind()).to_device(like.device()))
+            };
+            let mean = moment("exp_avg", &slot.moments.mean)?;
+            let mean_square = moment("exp_avg_sq", &slot.moments.mean_square)?;
+            slot.moments = Moments { mean, mean_square };
+            slot.step = part("step")?.values.to_f64().first().map_or(0, |&step| step as i32);
+        }
+        Ok(())
     }
 }
 

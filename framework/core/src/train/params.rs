@@ -39,6 +39,18 @@ impl Monitor {
     pub fn is_validation(self) -> bool {
         self.word().contains("validation")
     }
+
+    /// The same metric of the training cells.
+    pub fn of_training(self) -> &'static str {
+        match self {
+            Self::ElboValidation | Self::ElboTrain => "elbo_train",
+            Self::ReconstructionLossValidation | Self::ReconstructionLossTrain => {
+                "reconstruction_loss_train"
+            }
+            Self::KlLocalValidation => "kl_local_train",
+            Self::ValidationLoss => "train_loss",
+        }
+    }
 }
 
 choices! {
@@ -105,6 +117,10 @@ pub struct TrainParams {
     /// Validate every so many epochs; never when not given and nothing watches.
     #[param(min = 1)]
     pub check_val_every_n_epoch: Option<usize>,
+    /// Keep the model every so many epochs while training goes on, and the best of these apart, by
+    /// the metric that early stopping watches or would watch.
+    #[param(min = 1)]
+    pub checkpoint_every: Option<usize>,
     /// Learning rate.
     #[param(default = 1e-3, min = 0)]
     pub lr: f64,

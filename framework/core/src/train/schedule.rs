@@ -1,6 +1,6 @@
 //! What changes from epoch to epoch: number of epochs, KL weight, learning rate, the end.
 
-use super::{Mode, TrainParams};
+use super::{Heard, Mode, TrainParams};
 use crate::error::{Error, Result};
 
 /// Epochs for a data set when the user names none: `20000 / n_cells * 400`, rounded half to even,
@@ -71,9 +71,25 @@ impl Patience {
         Self { best, waited: 0, patience, min_delta, mode }
     }
 
+    /// Goes on from what was heard before.
+    #[must_use]
+    pub fn after(self, heard: Heard) -> Self {
+        Self { best: heard.best.unwrap_or(self.best), waited: heard.waited, ..self }
+    }
+
+    /// What was heard.
+    pub fn heard(&self) -> Heard {
+        Heard { best: self.best.is_finite().then_some(self.best), waited: self.waited }
+    }
+
     /// The best value so far.
     pub fn best(&self) -> f64 {
         self.best
+    }
+
+    /// Whether it has run out.
+    pub fn ran_out(&self) -> bool {
+        self.waited >= self.patience
     }
 
     /// Hears the next value; true when patience has run out.
@@ -88,7 +104,7 @@ impl Patience {
             return false;
         }
         self.waited += 1;
-        self.waited >= self.patience
+        self.ran_out()
     }
 }
 
@@ -106,6 +122,17 @@ impl Plateau {
         // libtorch's rule lowers after more than `lr_patience` bad epochs.
         let patience = Patience::new(params.lr_patience + 1, params.lr_threshold, Mode::Min);
         Self { patience, factor: params.lr_factor, min: params.lr_min }
+    }
+
+    /// Goes on from what was heard before.
+    #[must_use]
+    pub fn after(self, heard: Heard) -> Self {
+        Self { patience: self.patience.after(heard), ..self }
+    }
+
+    /// What was heard.
+    pub fn heard(&self) -> Heard {
+        self.patience.heard()
     }
 
     /// Hears the next value of the metric; gives the learning rate from now on.

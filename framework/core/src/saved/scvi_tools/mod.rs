@@ -88,7 +88,7 @@ impl Decoder<'_> {
         let mut meta = self.under("attr_dict", |d| d.attributes(attributes, var_names))?;
         let name = meta.registry.get("model_name").and_then(Value::as_str);
         meta.model_name = name.ok_or("a registry without the model's name")?.to_owned();
-        Ok(SavedModel { meta, weights })
+        Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
     }
 
     fn part(&self, key: &str) -> Result<Id, String> {
