@@ -157,6 +157,7 @@ impl DynModel for Toy {
             var_names: vec!["g".into()],
             is_trained: true,
             training: None,
+            mapped: None,
             history: [("elbo_train".to_owned(), self.epochs.clone())].into_iter().collect(),
             train_indices: vec![],
             validation_indices: vec![],

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
+use super::{BaseModelClass, Mapped, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
     anndata::AnnData,
     data::{
@@ -31,6 +31,7 @@ pub struct Model<M: BaseModelClass> {
     pub(super) training: Option<Training>,
     pub(super) history: History,
     pub(super) split: Split,
+    pub(super) mapped: Option<Mapped>,
 }
 
 impl<M: BaseModelClass> Model<M> {
@@ -98,7 +99,7 @@ impl<M: BaseModelClass> Model<M> {
         Self::fresh(manager, None, var_names, params, settings)
     }
 
-    fn fresh(
+    pub(super) fn fresh(
         manager: AnnDataManager,
         library_log_moments: Option<(Vec<f32>, Vec<f32>)>,
         var_names: Vec<String>,
@@ -119,6 +120,7 @@ impl<M: BaseModelClass> Model<M> {
             training: None,
             history: History::new(),
             split: Split::default(),
+            mapped: None,
         })
     }
 
@@ -162,7 +164,7 @@ impl<M: BaseModelClass> Model<M> {
         let module = build::<M>(&params, &manager, moments, &store)?;
         store.load(&saved.weights)?;
         settings.apply(); // the state of the generator does not depend on the initial weights
-        Ok(Self {
+        let mut model = Self {
             params,
             manager,
             module,
@@ -178,7 +180,10 @@ impl<M: BaseModelClass> Model<M> {
                 test: meta.test_indices,
                 notes: Vec::new(),
             },
-        })
+            mapped: None,
+        };
+        meta.mapped.map_or(Ok(()), |mapped| model.freeze(mapped))?;
+        Ok(model)
     }
 
     /// Trains on a data set; history goes on where it was, the optimiser starts afresh.
@@ -215,11 +220,7 @@ impl<M: BaseModelClass> Model<M> {
     /// # Errors
     /// When parameters cannot be read off their device.
     pub fn save(&self) -> Result<SavedModel> {
-        let registry = serde_json::to_value(self.manager.registry()).map_err(|e| Error::Kind {
-            what: "registry".into(),
-            expected: "something that JSON can hold".into(),
-            found: e.to_string(),
-        })?;
+        let registry = self.manager.registry().to_json()?;
         let meta = ModelMeta {
             format_version: FORMAT_VERSION,
             model_name: M::NAME.into(),
@@ -230,6 +231,7 @@ impl<M: BaseModelClass> Model<M> {
             var_names: self.var_names.clone(),
             is_trained: self.is_trained,
             training: self.training.clone(),
+            mapped: self.mapped.clone(),
             history: self.history.clone(),
             train_indices: self.split.train.clone(),
             validation_indices: self.split.validation.clone(),

@@ -21,8 +21,8 @@ pub use given::GivenField;
 pub(crate) use summary::summary_string;
 
 use crate::{
-    anndata::Dense, data::SetupView, error::Result, params::Args, registry_keys::REGISTRY_KEYS,
-    train::Ending,
+    anndata::Dense, data::SetupView, error::Result, model::Mapped, params::Args,
+    registry_keys::REGISTRY_KEYS, train::Ending,
 };
 
 /// The version of our folder that this library writes.
@@ -52,6 +52,9 @@ pub struct ModelMeta {
     /// The last training; none where that is not recorded, as by scvi-tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// How it came out of a reference model; none when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped: Option<Mapped>,
     /// Metric → one value per epoch.
     #[serde(with = "history")]
     pub history: IndexMap<String, Vec<f64>>,

@@ -52,6 +52,7 @@ fn model(latent: i64) -> SavedModel {
                 args: args(json!({ "max_epochs": 3, "lr": 0.001 })),
                 ending: Some(Ending::EarlyStopping),
             }),
+            mapped: None,
             history: [("elbo_train".to_owned(), vec![0.1 + 0.2, f64::INFINITY, 1e300])].into(),
             train_indices: vec![2, 0],
             validation_indices: vec![1],

@@ -200,6 +200,7 @@ impl DynModel for ForgetfulModel {
                 var_names: Vec::new(),
                 is_trained: true,
                 training: None,
+                mapped: None,
                 history: IndexMap::from([("elbo_train".to_owned(), vec![f64::INFINITY; 2])]),
                 train_indices: Vec::new(),
                 validation_indices: Vec::new(),

@@ -47,8 +47,8 @@ impl<M: BaseModule> Runner<'_, M> {
         self.check()?;
         let params = self.params;
         let kl = KlSchedule::new(params)?;
-        let parameters = self.store.trainable().into_iter().map(|(_, tensor)| tensor);
-        let mut adam = Adam::new(parameters, params);
+        let parameters = self.store.trainable().into_iter().map(|(_, trainable)| trainable);
+        let mut adam = Adam::new(parameters, params)?;
         let mut patience = Patience::new(
             params.early_stopping_patience,
             params.early_stopping_min_delta,
@@ -130,7 +130,8 @@ impl<M: BaseModule> Runner<'_, M> {
             if batch.n_cells() < 2 {
                 continue; // cannot be normalised; another cell is left over in the next epoch
             }
-            let ctx = Ctx::training(device, kl.weight(epoch, *step));
+            let freezing = self.store.freezing();
+            let ctx = Ctx { freezing, ..Ctx::training(device, kl.weight(epoch, *step)) };
             let loss = self.forward(&ctx, &batch)?;
             let grads = adam.gradients(&loss.loss)?;
             match (self.params.gradient_clip_val, self.params.gradient_clip_algorithm) {
@@ -142,7 +143,7 @@ impl<M: BaseModule> Runner<'_, M> {
                 let tensor = nonfinite::origin(&batch, self.store, &loss);
                 return Err(Error::NonFiniteLoss { epoch: epoch + 1, step: *step + 1, tensor });
             }
-            adam.step(&grads);
+            adam.step(&grads)?;
             sums.add(&loss);
             *step += 1;
             cells += batch.n_cells() as usize;
