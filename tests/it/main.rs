@@ -13,6 +13,7 @@ mod expression;
 mod fuzzed;
 mod golden;
 mod killed;
+mod mapping;
 mod minified;
 mod reference;
 mod tidy;

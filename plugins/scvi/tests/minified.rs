@@ -357,3 +357,24 @@ fn an_unknown_reduction_is_named() {
          `latent_posterior_parameters_with_counts`, found `half_of_it`"
     );
 }
+
+#[test]
+fn the_decoder_alone_learns_from_a_stored_posterior() {
+    let (mut model, full) = trained(&ScviParams::default());
+    let params =
+        TrainParams { update_only_decoder: true, max_epochs: Some(1), ..Default::default() };
+    let refused = model.train(&mut full.clone(), &params, &mut Silent).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "argument `update_only_decoder`: expected false, unless the data set was minified with its \
+         counts kept, found true"
+    );
+    let mut both = model.minify_adata(&full, &with_counts(), &mut Silent).unwrap();
+    let before = model.save().unwrap().weights;
+    model.train(&mut both, &params, &mut Silent).unwrap();
+    let after = model.save().unwrap().weights;
+    let changed: Vec<&String> =
+        before.keys().filter(|name| before[*name] != after[*name]).collect();
+    assert!(changed.iter().any(|name| name.starts_with("decoder.")), "{changed:?}");
+    assert!(changed.iter().all(|name| !name.contains("_encoder.")), "{changed:?}");
+}

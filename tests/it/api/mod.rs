@@ -14,12 +14,7 @@ use table::{Row, Rows};
 
 /// Names and parameters of the page that are not there yet, and for want of what. A list to shrink:
 /// what is there must not stand in it.
-const NOT_YET: &[(&str, &str, &str)] = &[
-    ("train.plan_kwargs", "update_only_decoder", "mapping of query data"),
-    ("load_query_data", "", "mapping of query data"),
-    ("prepare_query_anndata", "", "mapping of query data"),
-    ("prepare_query_mudata", "", "mapping of query data"),
-];
+const NOT_YET: &[(&str, &str, &str)] = &[];
 
 /// Why a name or parameter is not there yet.
 fn not_yet(name: &str, parameter: &str) -> Option<&'static str> {

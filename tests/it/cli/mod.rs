@@ -8,6 +8,7 @@ mod counts;
 mod data;
 mod fields;
 mod interrupted;
+mod mapping;
 mod minified;
 mod outputs;
 mod pictures;

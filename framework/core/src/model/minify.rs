@@ -5,7 +5,7 @@ use crate::{
     Params,
     anndata::{AnnData, Dense, Element, Scalar, Slot},
     data::{
-        LATENT_QZM, LATENT_QZV, MinifiedDataType, OBSERVED_LIB_SIZE, counts, for_each_value,
+        Batch, LATENT_QZM, LATENT_QZV, MinifiedDataType, OBSERVED_LIB_SIZE, counts, for_each_value,
         minified_fields, take_counts_out,
     },
     error::{Error, Result},
@@ -87,7 +87,7 @@ impl<M: BaseModelClass> Model<M> {
     ///
     /// # Errors
     /// [`Error::MinifiedUnsupported`]; those of the module.
-    pub fn infer(&self, ctx: &Ctx<'_>, batch: &crate::data::Batch) -> Result<Inference<M>> {
+    pub fn infer(&self, ctx: &Ctx<'_>, batch: &Batch) -> Result<Inference<M>> {
         match batch.is_minified() {
             true => self.minified_mode()?.cached_inference(ctx, batch),
             false => self.module.inference(ctx, batch),

@@ -6,8 +6,8 @@ use super::{BaseModelClass, Event, Model, Observer};
 use crate::{
     anndata::AnnData,
     data::{
-        DataMark, DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split,
-        check_counts_are_there, counts, rare_categories,
+        DataMark, DataModule, DataSplitter, LoaderOptions, Minibatches, MinifiedDataType, Order,
+        Split, check_counts_are_there, counts, rare_categories,
     },
     error::{Error, Result},
     params::Params,
@@ -28,6 +28,13 @@ pub(super) fn train<M: BaseModelClass>(
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
     check_counts_are_there(adata)?;
+    if params.update_only_decoder && MinifiedDataType::of(adata)?.is_none() {
+        return Err(Error::Argument {
+            name: "update_only_decoder".into(),
+            expected: "false, unless the data set was minified with its counts kept".into(),
+            found: "true".into(),
+        });
+    }
     let seed = model.settings.seed;
     let split = splitter(params, seed)?.split(adata.n_obs())?;
     for text in &split.notes {

@@ -127,6 +127,9 @@ pub struct TrainParams {
     /// Weight decay.
     #[param(default = 1e-6, min = 0)]
     pub weight_decay: f64,
+    /// Take the posterior of each cell that its data set was reduced to, so that the decoder alone
+    /// learns; for data sets that were minified with their counts kept.
+    pub update_only_decoder: bool,
     /// Added to Adam's denominator.
     #[param(default = 0.01, min = 0)]
     pub eps: f64,

@@ -262,7 +262,11 @@ impl<M: BaseModule> Runner<'_, M> {
     }
 
     fn forward(&self, ctx: &Ctx, batch: &Batch) -> Result<LossOutput> {
-        let inferred = self.module.inference(ctx, batch)?;
+        let cached = self.params.update_only_decoder.then(|| self.module.as_minified());
+        let inferred = match cached.flatten() {
+            Some(minified) => minified.cached_inference(ctx, batch)?,
+            None => self.module.inference(ctx, batch)?,
+        };
         let generated = self.module.generative(ctx, batch, &inferred)?;
         self.module.loss(ctx, batch, &inferred, &generated)
     }

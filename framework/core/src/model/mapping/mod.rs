@@ -4,6 +4,8 @@
 mod categories;
 mod columns;
 mod prepare;
+#[cfg(test)]
+mod tests;
 
 pub use categories::new_categories;
 pub use prepare::{Prepared, prepare_query_anndata, prepare_query_mudata};
