@@ -82,11 +82,18 @@ pub enum Command {
     /// Describe a saved model
     #[command(arg_required_else_help = true)]
     Show(Show),
+    /// Convert a saved model: ours for scvi-tools, and those of scvi-tools for us
+    #[command(arg_required_else_help = true)]
+    Convert(Convert),
     /// Ask a saved model about a data set
     #[command(arg_required_else_help = true)]
     #[command(after_help = "The model's methods: scvi query DIR --help\n\
                             A method's own options: scvi query DIR METHOD --help")]
     Query(Query),
+    /// Reduce a data set to the posterior of its cells, and save the model with it
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "To what it can be reduced: scvi minify DIR --help")]
+    Minify(Minify),
     /// Draw a saved model: its training, its latent space, what tells groups of cells apart
     #[command(arg_required_else_help = true)]
     Plot(Plot),
@@ -277,6 +284,8 @@ pub enum Attribute {
     SummaryString,
     /// Whether it was trained
     IsTrained,
+    /// To what its data set was reduced
+    MinifiedDataType,
     /// Each metric, epoch by epoch
     History,
     /// Rows that it was trained on
@@ -305,6 +314,28 @@ pub enum Attribute {
     GetSetupArg,
 }
 
+/// `scvi convert`
+#[derive(Clone, Debug, Args)]
+pub struct Convert {
+    /// The model's folder: ours, or of scvi-tools in its layout of today or before 0.15; where
+    /// it holds several models, one of the files
+    pub src: PathBuf,
+    /// The folder to write: for scvi-tools 1.4.2 if SRC is ours, ours if it is of scvi-tools
+    pub dst: PathBuf,
+    /// What the names of scvi-tools' files in DST begin with; files of other prefixes stay
+    #[arg(long, value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Save this data set with the model [default: the one saved with it in SRC]
+    #[arg(long, value_name = "FILE")]
+    pub adata: Option<PathBuf>,
+    /// The class of the model, for files of before 0.15, which do not say it
+    #[arg(long, value_name = "CLASS")]
+    pub model: Option<String>,
+    /// Replace the model if there is one
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
 /// `scvi query`
 #[derive(Clone, Debug, Args)]
 pub struct Query {
@@ -323,6 +354,25 @@ pub struct Query {
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
     /// Replace OUT if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// `scvi minify`
+#[derive(Clone, Debug, Args)]
+pub struct Minify {
+    /// The model's folder, ours or written by scvi-tools
+    pub dir: PathBuf,
+    /// The data set to reduce [default: the one saved with the model, else the one trained on]
+    #[arg(long, value_name = "FILE")]
+    pub adata: Option<PathBuf>,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
+    /// Folder for the model and the reduced data set
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Replace the folder if it exists
     #[arg(long)]
     pub overwrite: bool,
 }

@@ -74,7 +74,7 @@ fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(String, St
     let n_weights: usize = saved.weights.values().map(|w| w.values.len()).sum();
     let training = meta.training.as_ref();
     let state = training.and_then(|training| Some((training, training.state.as_ref()?)));
-    let mut facts = vec![("trained", trained(meta))];
+    let mut facts = vec![("trained", trained(meta)), ("minified", minified(meta))];
     if let Some((training, state)) = state {
         facts.push(("resume", resume(dir, training, state)));
     }
@@ -95,6 +95,10 @@ fn given_field(field: GivenField<'_>) -> (String, String) {
     let kind = kind_of(field.json).unwrap_or("?");
     let by = field.plugin.map(|(name, version)| format!(" of plugin {name} {version}"));
     (field.registry_key.into(), format!("{kind}{}", by.unwrap_or_default()))
+}
+
+fn minified(meta: &ModelMeta) -> String {
+    (if meta.is_minified() { "yes, and takes full data too" } else { "no" }).into()
 }
 
 fn trained(meta: &ModelMeta) -> String {

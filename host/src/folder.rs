@@ -7,7 +7,7 @@ use std::{
 
 use scvi_framework::{
     anndata::AnnData,
-    saved::{SavedModel, folder},
+    saved::{self, SavedModel, folder},
     serde_json::{self, Value, json},
 };
 
@@ -75,7 +75,7 @@ pub fn data_set(dir: &Path, named: Option<&Path>) -> Result<PathBuf> {
     if let Some(file) = named {
         return Ok(file.into());
     }
-    let copy = dir.join(folder::ADATA);
+    let copy = saved::find(dir, None).map_or(dir.join(folder::ADATA), |found| found.adata());
     if copy.is_file() {
         return Ok(copy);
     }

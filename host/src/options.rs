@@ -23,6 +23,8 @@ pub enum Group {
     Training,
     /// Arguments of a query.
     Query,
+    /// Arguments of `minify_adata`.
+    Minification,
     /// Arguments of a simulation.
     Simulation,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Group {
             Group::Model => "Model",
             Group::Training => "Training",
             Group::Query => "Query",
+            Group::Minification => "Minification",
             Group::Simulation => "Simulation",
         })
     }
@@ -47,6 +50,7 @@ impl Group {
             Group::Model => "model",
             Group::Training => "train",
             Group::Query => "query",
+            Group::Minification => "minify",
             Group::Simulation => "simulation",
         }
     }

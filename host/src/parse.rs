@@ -50,6 +50,8 @@ pub struct Parsed {
     pub training: Args,
     /// Arguments given for the query.
     pub query: Args,
+    /// Arguments given for `minify_adata`.
+    pub minification: Args,
     /// Arguments given for the simulation.
     pub simulation: Args,
 }
@@ -86,6 +88,7 @@ pub fn parse(argv: &[OsString], describe: &dyn Describe) -> Result<Parsed> {
         model: given(Group::Model),
         training: given(Group::Training),
         query: given(Group::Query),
+        minification: given(Group::Minification),
         simulation: given(Group::Simulation),
     })
 }
@@ -169,6 +172,10 @@ impl Scan {
             (["query"], Some(dir)) => {
                 let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;
                 self.method(model)
+            }
+            (["minify"], Some(dir)) => {
+                let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;
+                Ok(Specs { groups: vec![(Group::Minification, model.minify)], after_help: None })
             }
             (["plot", "de"], Some(dir)) if !self.table => {
                 let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;

@@ -50,7 +50,9 @@ pub enum Job {
     Setup(Setup),
     Train(Train),
     ShowSaved { dir: PathBuf, part: Part },
+    ConvertModel(ConvertModel),
     Query(Query),
+    Minify(Minify),
     Plot(Plot),
     Report(Report),
 }
@@ -111,6 +113,23 @@ pub struct Convert {
     pub modality: Option<String>,
     /// What to take of a file of 10x.
     pub options: ImportOptions,
+}
+
+/// Which saved model to convert into what.
+#[derive(Debug)]
+pub struct ConvertModel {
+    /// The saved model.
+    pub src: PathBuf,
+    /// The folder to write.
+    pub dst: PathBuf,
+    /// What the names of files for scvi-tools begin with.
+    pub prefix: Option<String>,
+    /// The data set to go along, when named.
+    pub adata: Option<PathBuf>,
+    /// The class, when named.
+    pub model: Option<String>,
+    /// Whether what is there may be replaced.
+    pub overwrite: Overwrite,
 }
 
 /// What simulated cells have in common.
@@ -197,6 +216,21 @@ pub struct Query {
     /// Whether it may be replaced.
     pub overwrite: Overwrite,
     /// The method's arguments.
+    pub args: Args,
+}
+
+/// Which data set to reduce.
+#[derive(Debug)]
+pub struct Minify {
+    /// The saved model.
+    pub dir: PathBuf,
+    /// The data set.
+    pub data: Data,
+    /// Folder for the model and the reduced data set.
+    pub out: PathBuf,
+    /// Whether it may be replaced.
+    pub overwrite: Overwrite,
+    /// Arguments of `minify_adata`.
     pub args: Args,
 }
 
@@ -328,6 +362,14 @@ impl Plan {
                 training: parsed.training,
             }),
             Command::Show(s) => Job::ShowSaved { dir: s.dir.clone(), part: Part::of(s)? },
+            Command::Convert(c) => Job::ConvertModel(ConvertModel {
+                src: c.src,
+                dst: c.dst,
+                prefix: c.prefix,
+                adata: c.adata,
+                model: c.model,
+                overwrite: c.overwrite.into(),
+            }),
             Command::Query(q) => Job::Query(Query {
                 dir: q.dir,
                 method: q.method,
@@ -335,6 +377,13 @@ impl Plan {
                 output: Output::of(&q.out)?,
                 overwrite: q.overwrite.into(),
                 args: parsed.query,
+            }),
+            Command::Minify(m) => Job::Minify(Minify {
+                dir: m.dir,
+                data: Data { adata: m.adata, backed: backing(m.backed) },
+                out: m.out,
+                overwrite: m.overwrite.into(),
+                args: parsed.minification,
             }),
             Command::Plot(p) => Job::Plot(Plot::of(p.dir, p.picture, parsed.query)?),
             Command::Report(report) => Job::Report(Report::of(report)?),

@@ -80,7 +80,9 @@ impl Question {
         let Self { dir, saved, class, fields, method } = self;
         let file = folder::data_set(&dir, data.adata.as_deref())?;
         ui.step(format!("reading {}", file.display()));
+        let start = Instant::now();
         let adata = files::read_h5ad(&file, data.backed)?;
+        ui.step(format!("read in {:.3} s", start.elapsed().as_secs_f64()));
         let model = class.load(saved, &fields, settings)?;
         Ok(Asked { adata, model, method })
     }

@@ -4,6 +4,7 @@ Needs a Python with anndata, mudata and torch (one with scvi-tools has them).
 """
 
 import json
+import pickle
 import sys
 import warnings
 import zipfile
@@ -177,6 +178,44 @@ def model_pt(folder):
     with zipfile.ZipFile(path) as archive:
         name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
         (folder / "model.pkl").write_bytes(archive.read(name))
+    (folder / "attr.pkl").write_bytes(pickle.dumps(legacy_attributes(), protocol=4))
+
+
+def legacy_attributes():
+    """The attributes of a model before 0.15, with every kind of field."""
+    text = lambda *names: np.array(names, dtype=object)
+    places = {
+        "X": ("X", "None"),
+        "batch_indices": ("obs", "_scvi_batch"),
+        "labels": ("obs", "_scvi_labels"),
+        "local_l_mean": ("obs", "_scvi_local_l_mean"),
+        "cat_covs": ("obsm", "_scvi_extra_categoricals"),
+        "cont_covs": ("obsm", "_scvi_extra_continuous"),
+        "protein_expression": ("obsm", "proteins"),
+    }
+    setup = {
+        "scvi_version": "0.8.0",
+        "data_registry": {k: {"attr_name": n, "attr_key": a} for k, (n, a) in places.items()},
+        "categorical_mappings": {
+            "_scvi_batch": {"original_key": "batch", "mapping": text("a", "b")},
+            "_scvi_labels": {"original_key": "labels", "mapping": text("x")},
+        },
+        "extra_categoricals": {
+            "mappings": {"donor": text("d1", "d2")},
+            "keys": ["donor"],
+            "n_cats_per_key": [2],
+        },
+        "extra_continuous_keys": text("mito"),
+        "protein_names": np.array(["p1"]),
+        "summary_stats": {"n_batch": 2, "n_cells": 3, "n_vars": 2, "n_labels": 1},
+    }
+    return {
+        "scvi_setup_dict_": setup,
+        "init_params_": {"n_latent": 2, "use_cuda": True, "model_kwargs": {}},
+        "is_trained_": True,
+        "unlabeled_category_": "x",
+        "train_indices_": np.arange(3),
+    }
 
 
 def main(root):

@@ -217,7 +217,8 @@ fn may_depend(from: &str, to: &str) -> bool {
             _ => to == "framework/core",
         },
         "plugins" => to == "framework/core",
-        "host" | "examples" => is_framework,
+        "host" => is_framework,
+        "examples" => is_framework || to.starts_with("plugins/") || to.starts_with("examples/"),
         "tests" => true,
         _ => false,
     }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{cache, process};
+use crate::{cache, process, workspace::Workspace};
 
 /// A Python 3 with pip, from the path.
 pub struct Python(&'static str);
@@ -76,13 +76,14 @@ impl Python {
     }
 }
 
-/// The interpreter of an environment with exactly these requirements, made in the user's cache at
-/// first use.
+/// The interpreter of an environment with exactly the packages that tests and benches compare with,
+/// made in the user's cache at first use.
 ///
 /// # Errors
 /// When this Python is too old, cannot make environments, or pip fails.
-pub fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
-    let folder = cache::folder()?.join(format!("{name}-{:016x}", fingerprint(requirements)));
+pub fn environment(workspace: &Workspace) -> Result<PathBuf> {
+    let requirements = &requirements(&workspace.root.join("tests/requirements.txt"))?;
+    let folder = cache::folder()?.join(format!("python-{:016x}", fingerprint(requirements)));
     let python = folder.join("bin/python");
     let complete = |folder: &Path| {
         folder.join("complete").exists()
@@ -98,17 +99,18 @@ pub fn environment(name: &str, requirements: &str) -> Result<PathBuf> {
         "`{}` is older than 3.11, which the reference packages need",
         base.0
     );
-    eprintln!("making the Python environment {} (once)", folder.display());
+    eprintln!("making the Python environment {} (5 GB, once)", folder.display());
     let draft = cache::draft(&folder)?;
     let made = process::output(Command::new(base.0).args(["-m", "venv"]).arg(&draft));
     made.context("Debian and Ubuntu: sudo apt-get install python3-venv")?;
     let list = draft.join("requirements.txt");
     cache::write(&list, requirements)?;
     let own = draft.join("bin/python");
-    process::follow(
-        pip(&own).args(["install", "--quiet", "--no-cache-dir", "--requirement"]).arg(&list),
-    )
-    .context("is there a network? The same command again starts where this one stopped")?;
+    // The list is whole; resolving would add what only a GPU needs.
+    let mut install = pip(&own);
+    install.args(["install", "--quiet", "--no-cache-dir", "--no-deps", "--requirement"]);
+    process::follow(install.arg(&list))
+        .context("is there a network? The same command again starts where this one stopped")?;
     cache::write(&draft.join("complete"), "")?;
     cache::publish(&draft, &folder, complete)?;
     Ok(python)
@@ -129,10 +131,6 @@ fn fingerprint(text: &str) -> u64 {
     })
 }
 
-/// The text of a requirements file of this checkout.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn requirements(path: &Path) -> Result<String> {
+fn requirements(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("{}: could not be read", path.display()))
 }

@@ -1,10 +1,6 @@
 //! `cargo xtask test`: all tests, with what they compare to.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, path::PathBuf, process::Command};
 
 use anyhow::Result;
 
@@ -65,10 +61,10 @@ fn reference_python(workspace: &Workspace, args: &Args) -> Result<Option<PathBuf
     }
     if let Some(given) = env::var_os("SCVI_TEST_PYTHON") {
         let given = PathBuf::from(given);
-        let needs = "import anndata, awkward, scanpy, h5py, hdf5plugin, loompy, mudata";
+        let needs = "import anndata, awkward, scanpy, h5py, hdf5plugin, loompy, mudata\n\
+                     import importlib.metadata as installed; installed.version('scvi-tools')";
         process::output(Command::new(&given).args(["-c", needs]))?;
         return Ok(Some(given));
     }
-    let list = python::requirements(&workspace.root.join(Path::new("tests/requirements.txt")))?;
-    python::environment("python-tests", &list).map(Some)
+    python::environment(workspace).map(Some)
 }

@@ -266,12 +266,27 @@ pub enum Error {
     },
     /// A data set without its counts.
     #[error(
-        "the data set is minified ({kind}): zeros stand in place of its counts; give the full data \
-         set that it was made of"
+        "the data set is minified ({kind}): zeros stand in place of its counts, and this needs them; \
+         give the full data set that it was made of, or, for what a stored posterior is enough for, \
+         the model that was saved with it"
     )]
     Minified {
         /// What it was reduced to.
-        kind: String,
+        kind: &'static str,
+    },
+    /// A data set that was minified before.
+    #[error(
+        "the data set is minified already ({kind}): minify the full data set that it was made of"
+    )]
+    MinifiedAlready {
+        /// What it was reduced to.
+        kind: &'static str,
+    },
+    /// A model that cannot work from a stored posterior.
+    #[error("The {model} model currently does not support minified data.")]
+    MinifiedUnsupported {
+        /// The class of models.
+        model: &'static str,
     },
     /// Other genes than those of the registered data set.
     #[error("the genes are not the model's: {difference}; {hint}")]
@@ -414,15 +429,20 @@ pub enum Error {
     },
     /// A model in the layout that scvi-tools wrote before 0.15.
     #[error(
-        "{}: a model saved by scvi-tools before 0.15 ({}); convert it with scvi-tools' `convert_legacy_save` to a folder with model.pt, and read that",
-        path.display(),
-        list(present)
+        "{}: a model saved by scvi-tools before 0.15, whose files do not say of which class it is; convert it, naming the class: scvi convert {0} DIR --model CLASS",
+        path.display()
     )]
     LegacyModel {
-        /// The folder or file.
+        /// The folder.
         path: PathBuf,
-        /// What gives it away.
-        present: Vec<String>,
+    },
+    /// A place that holds more than one saved model.
+    #[error("{}: several models: {}; name the file of one of them", path.display(), list(files))]
+    SeveralModels {
+        /// The place.
+        path: PathBuf,
+        /// The file of each.
+        files: Vec<String>,
     },
     /// An output that is there already.
     #[error("{}: exists already, and overwriting was not asked for; nothing was written", path.display())]

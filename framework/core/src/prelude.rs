@@ -19,7 +19,7 @@ pub use crate::{
     },
     model::{
         BaseModelClass, BaseModule, Ctx, HasBatchEmbedding, HasLibrary, HasPx, HasQz, LossOutput,
-        ModuleData,
+        MinifiedMode, ModuleData,
     },
     nn::{
         self, BatchRepresentation, Covariates, DecoderScvi, Dispersion, Encoder, Expression,

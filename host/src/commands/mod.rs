@@ -2,9 +2,11 @@
 
 mod check_plugin;
 mod convert;
+mod convert_model;
 mod data;
 mod fields;
 mod latent_map;
+mod minify;
 mod models;
 mod new_plugin;
 mod plot;
@@ -41,7 +43,9 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::Setup(plan) => setup::run(plan, session, ui),
         Job::Train(plan) => train::run(plan, session, settings, ui),
         Job::ShowSaved { dir, part } => show::run(dir, part, session, settings, ui),
+        Job::ConvertModel(plan) => convert_model::run(plan, session, ui),
         Job::Query(plan) => query::run(plan, session, settings, ui),
+        Job::Minify(plan) => minify::run(plan, session, settings, ui),
         Job::Plot(plan) => plot::run(plan, session, settings, ui),
         Job::Report(plan) => report::run(plan, session, settings, ui),
     }

@@ -66,6 +66,7 @@ impl DynModelClass for Toy {
             setup: vec![],
             init: vec![],
             train: vec![],
+            minify: vec![],
             methods: vec![get("get_latent_representation")],
         }
     }
@@ -134,6 +135,15 @@ impl DynModel for Toy {
             columns: None,
         })?;
         sink.rows(Element::matrix(n, 1, vec![1.0f32; n])?)
+    }
+
+    fn minify_adata(
+        &mut self,
+        _: &mut AnnData,
+        _: &Args,
+        _: &mut dyn Observer,
+    ) -> FrameworkResult<()> {
+        Err(FrameworkError::MinifiedUnsupported { model: "Toy" })
     }
 
     fn save(&self) -> FrameworkResult<SavedModel> {

@@ -15,10 +15,10 @@
 //! With a size factor, `exp(l_n)` is the size factor and `rho_n` need not sum to 1.
 
 use scvi_framework::{
-    Result,
+    Error, Result,
     data::Batch,
-    distributions::GeneLikelihood,
-    model::{BaseModule, Ctx, HasBatchEmbedding, LossOutput, ModuleData},
+    distributions::{GeneLikelihood, Normal},
+    model::{BaseModule, Ctx, HasBatchEmbedding, LossOutput, MinifiedMode, ModuleData},
     nn::{
         self, BatchRepresentation, Covariates, DecoderScvi, Embedding, Encoder, Expression,
         FcConfig, GeneDispersion, Latent, LatentDistribution, LibraryPrior, ScaleActivation,
@@ -119,6 +119,30 @@ impl HasBatchEmbedding for ScviModule {
     }
 }
 
+impl MinifiedMode for ScviModule {
+    type Inference = Latent;
+
+    fn posterior<'a>(&self, inferred: &'a Latent) -> &'a Normal {
+        &inferred.qz
+    }
+
+    fn cached_inference(&self, ctx: &Ctx<'_>, batch: &Batch) -> Result<Latent> {
+        if self.library_prior.is_some() {
+            return Err(Error::Argument {
+                name: "use_observed_lib_size".into(),
+                expected: "true for minified data, which keep the observed library size of a cell \
+                           and no posterior of it"
+                    .into(),
+                found: "false".into(),
+            });
+        }
+        let qz = batch.latent_qz()?; // [n_cells, n_latent]
+        let z = self.latent_distribution.transform(qz.rsample(ctx));
+        let library = batch.observed_lib_size()?.log(); // [n_cells, 1]
+        Ok(Latent { qz, z, ql: None, library, distribution: self.latent_distribution })
+    }
+}
+
 impl BaseModule for ScviModule {
     type Inference = Latent;
     type Generative = Expression;
@@ -174,5 +198,9 @@ impl BaseModule for ScviModule {
             losses.kl_local.insert("kl_divergence_l", kl_l);
         }
         Ok(losses)
+    }
+
+    fn as_minified(&self) -> Option<&dyn MinifiedMode<Inference = Latent>> {
+        Some(self)
     }
 }

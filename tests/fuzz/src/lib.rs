@@ -95,14 +95,24 @@ pub fn registry(bytes: &[u8]) {
     }
 }
 
-/// Reads a `model.pt`: the bytes are one, or else the pickle in one.
+/// Reads a `model.pt`: the bytes are one, or else the pickle in one; and then those of the attributes
+/// and the weights in the layout before 0.15 too.
 pub fn model_pt(bytes: &[u8]) {
-    let file = match bytes.starts_with(b"PK") {
-        true => written(bytes),
-        false => archive(bytes).and_then(|bytes| written(&bytes)),
-    };
-    if let Ok(file) = file {
+    if bytes.starts_with(b"PK") {
+        if let Ok(file) = written(bytes) {
+            let _ = saved::read(file.path());
+        }
+        return;
+    }
+    let Ok(archive) = archive(bytes) else { return };
+    if let Ok(file) = written(&archive) {
         let _ = saved::read(file.path());
+    }
+    let Ok(folder) = tempfile::tempdir() else { return };
+    let files: [(&str, &[u8]); 3] =
+        [("attr.pkl", bytes), ("model_params.pt", &archive), ("var_names.csv", b"g1\ng2\n")];
+    if files.iter().all(|(name, bytes)| fs::write(folder.path().join(name), bytes).is_ok()) {
+        let _ = saved::scvi_tools::read_legacy(folder.path(), None, "Model");
     }
 }
 

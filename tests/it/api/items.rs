@@ -34,7 +34,7 @@ impl Known {
         longs(&Cli::command(), &mut options);
         let methods = class.methods.iter();
         let args = methods.clone().flat_map(|m| &m.args).chain(&class.setup).chain(&class.init);
-        for spec in args.chain(&class.train) {
+        for spec in args.chain(&class.train).chain(&class.minify) {
             options.extend([
                 format!("--{}", kebab(&spec.name)),
                 format!("--no-{}", kebab(&spec.name)),

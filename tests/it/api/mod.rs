@@ -15,13 +15,10 @@ use table::{Row, Rows};
 /// Names and parameters of the page that are not there yet, and for want of what. A list to shrink:
 /// what is there must not stand in it.
 const NOT_YET: &[(&str, &str, &str)] = &[
-    ("minified_data_type", "", "minification"),
-    ("minify_adata", "", "minification"),
-    ("train.plan_kwargs", "update_only_decoder", "minification"),
+    ("train.plan_kwargs", "update_only_decoder", "mapping of query data"),
     ("load_query_data", "", "mapping of query data"),
     ("prepare_query_anndata", "", "mapping of query data"),
     ("prepare_query_mudata", "", "mapping of query data"),
-    ("convert_legacy_save", "", "conversion of legacy folders"),
 ];
 
 /// Why a name or parameter is not there yet.

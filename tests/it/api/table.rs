@@ -76,6 +76,7 @@ fn specs<'a>(name: &str, class: &'a ModelDescription) -> &'a [ParamSpec] {
         "SCVI" => &class.init,
         "setup_anndata" => &class.setup,
         "train" => &class.train,
+        "minify_adata" => &class.minify,
         query => class.methods.iter().find(|m| m.name == query).map_or(&[], |m| &m.args),
     }
 }

@@ -8,6 +8,7 @@ mod counts;
 mod data;
 mod fields;
 mod interrupted;
+mod minified;
 mod outputs;
 mod pictures;
 mod plugins;
@@ -16,12 +17,14 @@ mod reference;
 mod report;
 mod resume;
 mod training;
+mod travel;
 mod usage;
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use scvi_framework::anndata::AnnData;
@@ -40,11 +43,13 @@ fn plugin_folder() -> PathBuf {
     installed(&plugin, &format!("plugins/{name}")).parent().unwrap().to_owned()
 }
 
-/// Another name of `file`, made once; several test processes may do so at the same time.
+/// Another name of `file`, made once; several tests may do so at the same time.
 fn installed(file: &Path, name: &str) -> PathBuf {
+    static N_MADE: AtomicUsize = AtomicUsize::new(0);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
     fs::create_dir_all(target.parent().unwrap()).unwrap();
-    let own = target.with_extension(std::process::id().to_string());
+    let n = N_MADE.fetch_add(1, Ordering::Relaxed);
+    let own = target.with_extension(format!("{}-{n}", std::process::id()));
     let _ = fs::remove_file(&own);
     if fs::hard_link(file, &own).is_err() {
         fs::copy(file, &own).unwrap();

@@ -8,8 +8,10 @@ use std::{
 };
 
 use npyz::npz::NpzArchive;
+use scvi_framework::anndata::{AnnData, DataFrame, Slot};
+use scvi_h5ad::WriteOptions;
 
-use super::{Place, test_data};
+use super::{Place, read, test_data};
 
 #[track_caller]
 fn array(archive: &Path, name: &str) -> Vec<f32> {
@@ -59,7 +61,7 @@ fn check_shown(name: &str, model: &str, trained: &str, maker: &str) {
     let Some(folder) = test_data(&format!("data/models/{name}")) else { return };
     let shown = Place::new().scvi(&format!("show {}", folder.display())).says("").out;
     let expected = format!(
-        "{model} model in {}\n trained    {trained}\n made by    {maker}\n",
+        "{model} model in {}\n trained    {trained}\n minified   no\n made by    {maker}\n",
         folder.display()
     );
     assert!(shown.starts_with(&expected), "{shown}\n!=\n{expected}");
@@ -93,13 +95,19 @@ fn a_model_without_plugin_cannot_be_asked() {
 fn a_legacy_folder_says_how_to_go_on() {
     let Some(folder) = test_data("data/models/scvi_0.8.0") else { return };
     let at = folder.display();
-    Place::new().scvi(&format!("show {at}")).fails(
-        1,
-        &format!(
-            "{at}: a model saved by scvi-tools before 0.15 (attr.pkl, model_params.pt); convert it \
-             with scvi-tools' `convert_legacy_save` to a folder with model.pt, and read that"
-        ),
+    let message = format!(
+        "{at}: a model saved by scvi-tools before 0.15, whose files do not say of which class it is; \
+         convert it, naming the class: scvi convert {at} DIR --model CLASS"
     );
+    let place = Place::new();
+    place.scvi(&format!("show {at}")).fails(1, &message);
+    place.scvi(&format!("convert {at} m")).fails(1, &message);
+    place
+        .scvi(&format!("convert {at} m --model SCVI"))
+        .says("wrote the model to m for this program\n");
+    let shown = place.scvi("show m").says("").out;
+    let head = "SCVI model in m\n trained    yes\n minified   no\n made by    scvi-tools 0.0.0\n genes      100\n";
+    assert!(shown.starts_with(head), "{shown}");
 }
 
 #[test]
@@ -115,6 +123,19 @@ fn an_old_model_is_asked_about_data_with_its_genes() {
     assert!(ran.err.ends_with("wrote latent (400 × 10) to l.npz\n"), "{}", ran.err);
     let latent = array(&place.at("l.npz"), "latent");
     assert!(latent.len() == 4000 && latent.iter().all(|v| v.is_finite()));
+
+    let mut adata = read(&models.join("scanvi_1.0.3/adata.h5ad"));
+    let names: Vec<String> = (0..100).map(|i| ((i + 1) % 100).to_string()).collect();
+    let mut other = AnnData::new(adata.obs().clone(), DataFrame::new(names));
+    other.set(Slot::X, "X", adata.x().unwrap().clone()).unwrap();
+    std::mem::swap(&mut adata, &mut other);
+    scvi_h5ad::write(&place.at("other.h5ad"), &adata, WriteOptions::default()).unwrap();
+    let words = format!("query {at}/scvi_0.15.5 get-elbo --adata other.h5ad --out -");
+    place.scvi(&words).fails(
+        1,
+        "the genes are not the model's: the same 100 genes in another order; at position 0 the model \
+         has `0`, the data `1`; reorder them: adata[:, var_names of the model]",
+    );
 }
 
 /// Python that opens both files and compares everything but the result.

@@ -94,6 +94,7 @@ fn help() {
 #[test]
 fn help_on_converting() {
     check_help("data convert --help", "convert");
+    check_help("convert --help", "convert_model");
 }
 
 #[test]
@@ -116,6 +117,11 @@ fn help_on_pictures() {
     check_help("plot --help", "plot");
     check_help("plot m latent --help", "plot_latent");
     check_help("plot m de --help", "plot_de");
+}
+
+#[test]
+fn help_on_minifying() {
+    check_help("minify m --help", "minify");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! here, in turns, with the same settings.
 
 mod loader;
+mod minified;
 mod queries;
 mod train;
 
@@ -31,6 +32,8 @@ enum What {
     Loader(loader::Args),
     /// Seconds and peak memory of each query.
     Queries(queries::Args),
+    /// Size, opening and queries of a data set that was reduced to the posterior of its cells.
+    Minified(minified::Args),
 }
 
 /// What all benches need.
@@ -52,10 +55,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let dist = dist::build(workspace, "release")?;
     let python = match env::var_os("SCVI_BENCH_PYTHON") {
         Some(given) => PathBuf::from(given),
-        None => {
-            let list = workspace.root.join("xtask/requirements-bench.txt");
-            python::environment("python-bench", &python::requirements(&list)?)?
-        }
+        None => python::environment(workspace)?,
     };
     let folder = workspace.target.join("bench");
     cache::create(&folder)?;
@@ -64,6 +64,7 @@ pub fn run(workspace: &Workspace, args: &Args) -> Result<()> {
         What::Train(args) => train::run(&bench, args),
         What::Loader(args) => loader::run(&bench, args),
         What::Queries(args) => queries::run(&bench, args),
+        What::Minified(args) => minified::run(&bench, args),
     }
 }
 

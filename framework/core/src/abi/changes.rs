@@ -16,6 +16,9 @@ pub struct Changes {
     set: Vec<(Slot, String, WireElement)>,
     /// Elements that were taken out.
     removed: Vec<(Slot, String)>,
+    /// Whether the unfiltered data, `raw`, were taken out.
+    #[serde(default)]
+    raw_removed: bool,
     /// Modalities that were put in or replaced.
     modalities_set: Vec<(String, WireData)>,
     /// Modalities in which something changed.
@@ -42,7 +45,8 @@ impl Changes {
     fn since(before: Places, adata: &mut AnnData, packer: &mut Packer) -> Result<Self> {
         let is_gone = |(slot, key): &(Slot, String)| adata.get(*slot, key).is_err();
         let removed = before.elements.into_iter().filter(is_gone).collect();
-        let mut changes = Self { removed, ..Self::default() };
+        let raw_removed = before.has_raw && adata.raw().is_none();
+        let mut changes = Self { removed, raw_removed, ..Self::default() };
         for (slot, key) in adata.take_touched() {
             let element = packer.element(adata.get(slot, &key)?)?;
             changes.set.push((slot, key, element));
@@ -64,8 +68,12 @@ impl Changes {
     }
 
     fn is_empty(&self) -> bool {
-        let Self { set, removed, modalities_set, modalities } = self;
-        set.is_empty() && removed.is_empty() && modalities_set.is_empty() && modalities.is_empty()
+        let Self { set, removed, raw_removed, modalities_set, modalities } = self;
+        set.is_empty()
+            && removed.is_empty()
+            && !raw_removed
+            && modalities_set.is_empty()
+            && modalities.is_empty()
     }
 
     /// Makes the same changes in the lender's data set.
@@ -75,6 +83,9 @@ impl Changes {
     pub fn apply(self, adata: &mut AnnData, unpacker: &Unpacker) -> Result<()> {
         for (slot, key) in self.removed {
             adata.remove(slot, &key);
+        }
+        if self.raw_removed {
+            adata.set_raw(None);
         }
         for (slot, key, element) in self.set {
             adata.set(slot, &key, unpacker.element(element)?)?;
@@ -92,6 +103,7 @@ impl Changes {
 /// Where something was before.
 struct Places {
     elements: Vec<(Slot, String)>,
+    has_raw: bool,
     modalities: Vec<(String, Places)>,
 }
 
@@ -115,6 +127,7 @@ impl Places {
         let modalities = adata.modalities().iter();
         Self {
             elements: x.into_iter().chain(named).collect(),
+            has_raw: adata.raw().is_some(),
             modalities: modalities.map(|(key, m)| (key.clone(), Self::of(m))).collect(),
         }
     }

@@ -147,6 +147,13 @@ impl PluginSide {
                     Ok(PluginReply::Done)
                 })?
             }
+            PluginRequest::Minify { id, args, data } => {
+                let model = self.model(id)?;
+                desk.with_data(data, |adata, port| {
+                    usable(&model)?.minify_adata(adata, &args, &mut HostObserver::new(port))?;
+                    Ok(PluginReply::Done)
+                })?
+            }
             PluginRequest::Save { id } => {
                 let saved = usable(&self.model(id)?)?.save()?;
                 let saved = Box::new(desk.packer.saved(&saved));

@@ -278,6 +278,19 @@ impl DynModel for ForeignModel {
         Ok(())
     }
 
+    fn minify_adata(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let lent = Lent { adata: Some(adata), sink: None, observer };
+        self.peer.ask_with("minify_adata", lent, |_, data| {
+            Ok(PluginRequest::Minify { id: self.id, args: args.clone(), data: given(data)? })
+        })?;
+        Ok(())
+    }
+
     fn save(&self) -> Result<SavedModel> {
         match self.peer.ask("save", |_, _| Ok(PluginRequest::Save { id: self.id }))? {
             (PluginReply::Saved(saved), buffers) => {

@@ -57,6 +57,8 @@ pub enum PluginRequest {
     Resume { id: ModelId, changes: Args, data: WireData },
     /// Answers a query.
     Query { id: ModelId, method: String, args: Args, data: WireData },
+    /// Reduces a data set to the posterior of its cells.
+    Minify { id: ModelId, args: Args, data: WireData },
     /// The state of a model.
     Save { id: ModelId },
     /// Forgets a model.

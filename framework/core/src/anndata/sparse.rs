@@ -95,6 +95,17 @@ impl Sparse {
         Ok(Self { format, shape, data, indices, indptr })
     }
 
+    /// A CSR matrix of zeros, of which none is stored; float64.
+    pub fn zeros(shape: [usize; 2]) -> Self {
+        Self {
+            format: SparseFormat::Csr,
+            shape,
+            data: Values::empty(DType::Float64),
+            indices: Values::empty(DType::Int32),
+            indptr: vec![0i32; shape[0] + 1].into(),
+        }
+    }
+
     /// How many values are stored.
     pub fn nnz(&self) -> usize {
         self.data.len()

@@ -3,7 +3,9 @@
 use indexmap::IndexMap;
 use tch::{Device, Kind, Tensor};
 
+use super::MinifiedDataType;
 use crate::{
+    distributions::Normal,
     error::{Error, Result},
     registry_keys::REGISTRY_KEYS,
 };
@@ -45,9 +47,34 @@ impl Batch {
     /// Counts, float32 `[n_cells, n_vars]`.
     ///
     /// # Errors
-    /// When the model never registered them.
+    /// When the model never registered them; [`Error::Minified`] when they are gone.
     pub fn x(&self) -> Result<&Tensor> {
+        if self.get(REGISTRY_KEYS.x).is_none() && self.is_minified() {
+            return Err(Error::Minified { kind: MinifiedDataType::LatentPosterior.word() });
+        }
         self.require(REGISTRY_KEYS.x)
+    }
+
+    /// Whether its cells come with the posterior that their data set was reduced to.
+    pub fn is_minified(&self) -> bool {
+        self.get(REGISTRY_KEYS.latent_qzm).is_some()
+    }
+
+    /// The posterior that the data set was reduced to, q(z|x) `[n_cells, n_latent]`.
+    ///
+    /// # Errors
+    /// When the data set is not minified.
+    pub fn latent_qz(&self) -> Result<Normal> {
+        let mean = self.require(REGISTRY_KEYS.latent_qzm)?.shallow_clone();
+        Ok(Normal::from_variance(mean, self.require(REGISTRY_KEYS.latent_qzv)?))
+    }
+
+    /// Total counts of the cells of a minified data set, float32 `[n_cells, 1]`.
+    ///
+    /// # Errors
+    /// When the data set is not minified.
+    pub fn observed_lib_size(&self) -> Result<&Tensor> {
+        self.require(REGISTRY_KEYS.observed_lib_size)
     }
 
     /// Batch codes, int64 `[n_cells, 1]`.

@@ -6,7 +6,10 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{FieldRegistry, Registry, RegistryView, SCVI_VERSION, check_counts_are_there};
+use super::{
+    FieldRegistry, MinifiedDataType, Registry, RegistryView, SCVI_VERSION, check_counts_are_there,
+    is_minified_field, minified,
+};
 use crate::{
     anndata::{AnnData, Dense, Element, Scalar, Slot},
     error::{Error, Result},
@@ -107,7 +110,7 @@ impl AnnDataManager {
     ) -> Result<()> {
         let mut target = adata.clone().with_id(adata.id());
         if !self.registry.field_registries.is_empty() {
-            self.validate(&mut target)?;
+            self.bring_in(&mut target)?;
         }
         let fields: Vec<Arc<dyn AnnDataField>> = fields.into_iter().map(Into::into).collect();
         for field in fields.iter().filter(|field| field.location().is_some()) {
@@ -138,13 +141,19 @@ impl AnnDataManager {
 
     /// Brings `adata` into the terms of this registration, unless it is in them already: when another
     /// manager wrote to it since, and when it is another data set, a copy among them. Categories that
-    /// are not known are refused, and so are data sets without their counts. What was changed in place
-    /// since it was registered is not noticed.
+    /// are not known are refused, and so are data sets without their counts where the terms do not know
+    /// of minified ones. What was changed in place since it was registered is not noticed.
     ///
     /// # Errors
     /// As [`transfer_fields`](Self::transfer_fields).
     pub fn validate(&self, adata: &mut AnnData) -> Result<()> {
-        check_counts_are_there(adata)?;
+        if !self.registry.is_minified() {
+            check_counts_are_there(adata)?;
+        }
+        self.bring_in(adata)
+    }
+
+    fn bring_in(&self, adata: &mut AnnData) -> Result<()> {
         if self.wrote_last(adata) {
             return Ok(());
         }
@@ -154,8 +163,13 @@ impl AnnDataManager {
     /// Registers `target` in the own terms, which become those that result.
     fn carry_over(&mut self, target: &mut AnnData, how: Transfer) -> Result<()> {
         let mut draft = target.clone().with_id(target.id());
+        minified::take_newer_names(&mut draft, &self.registry)?;
+        let is_minified = MinifiedDataType::of(&draft)?.is_some();
         let known = std::mem::take(&mut self.registry.field_registries);
-        for (_, FieldRegistry { field, state_registry, .. }) in known {
+        for (key, FieldRegistry { field, state_registry, .. }) in known {
+            if is_minified_field(&key) && !is_minified {
+                continue; // full data have their counts in place of a stored posterior
+            }
             let transfer = |draft: &mut AnnData| field.transfer_field(&state_registry, draft, how);
             add(&mut self.registry, &field, &mut draft, transfer)?;
         }

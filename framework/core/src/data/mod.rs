@@ -33,7 +33,10 @@ pub use manager_store::ManagerStore;
 pub use mark::DataMark;
 pub(crate) use matrix::for_each_value;
 pub use minibatches::{DataModule, Minibatches};
-pub use minified::check_counts_are_there;
+pub use minified::{
+    LATENT_QZM, LATENT_QZV, MinifiedDataType, OBSERVED_LIB_SIZE, STORED, Stored,
+    check_counts_are_there, is_minified_field, minified_fields, take_counts_out,
+};
 pub use permutation::permutation;
 pub use rare_categories::rare_categories;
 pub(crate) use registry::location;

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     fields::{AnnDataField, AttrLocation, FieldState, SummaryStats},
     params::Args,
+    registry_keys::REGISTRY_KEYS,
 };
 
 /// The version of scvi-tools whose registry format is written.
@@ -133,6 +134,11 @@ impl Registry {
             key: key.into(),
             present: self.data_registry().map(|(k, _)| k.to_owned()).collect(),
         })
+    }
+
+    /// Whether it knows of minified data sets, beside full ones.
+    pub fn is_minified(&self) -> bool {
+        self.field_registries.contains_key(REGISTRY_KEYS.minify_type)
     }
 
     /// Whether a registered matrix of `adata` has been left on disk.

@@ -99,9 +99,9 @@ impl<M: BaseModelClass> Model<M> {
 
 /// How it was trained.
 impl<M: BaseModelClass> Model<M> {
-    /// Its arguments and whether it was trained, for people.
+    /// Its arguments, whether it was trained and whether its data set was minified, for people.
     pub fn summary_string(&self) -> String {
-        summary_string(M::NAME, &self.params.to_args(), self.is_trained)
+        summary_string(M::NAME, &self.params.to_args(), self.is_trained, self.is_minified())
     }
 
     /// Metric → one value per epoch.

@@ -28,6 +28,8 @@ pub struct ModelDescription {
     pub init: Vec<ParamSpec>,
     /// Arguments of `train`.
     pub train: Vec<ParamSpec>,
+    /// Arguments of `minify_adata`.
+    pub minify: Vec<ParamSpec>,
     /// The queries, by name.
     pub methods: Vec<MethodDescription>,
 }
@@ -126,6 +128,19 @@ pub trait DynModel: Send {
         adata: &mut AnnData,
         args: &Args,
         sink: &mut dyn Sink,
+        observer: &mut dyn Observer,
+    ) -> Result<()>;
+
+    /// Reduces a data set to the posterior of its cells, in place; see
+    /// [`Model::minify_adata`](super::Model::minify_adata).
+    ///
+    /// # Errors
+    /// When the model does not support it, or arguments or data are wrong; the data set is then as it
+    /// was.
+    fn minify_adata(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
         observer: &mut dyn Observer,
     ) -> Result<()>;
 

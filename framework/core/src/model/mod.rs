@@ -6,6 +6,7 @@ mod class;
 mod data;
 mod dynamic;
 mod minified;
+mod minify;
 #[allow(clippy::module_inception, reason = "the file of the type `Model`")]
 mod model;
 mod module;
@@ -21,6 +22,7 @@ pub use class::BaseModelClass;
 pub use data::ModuleData;
 pub use dynamic::{DynModel, DynModelClass, MethodDescription, ModelDescription};
 pub use minified::MinifiedMode;
+pub use minify::MinifyParams;
 pub use model::Model;
 pub use module::{BaseModule, Ctx, LossOutput, Noise, TorchNoise};
 pub use output::{Answers, Checkpoint, Event, Observer, OutputSpec, Silent, Sink};

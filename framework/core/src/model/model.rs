@@ -9,14 +9,14 @@ use crate::{
     anndata::{AnnData, Dense},
     data::{
         AnnDataLoader, AnnDataManager, DataModule, LoaderOptions, Registry, Split,
-        library_log_moments,
+        check_counts_are_there, library_log_moments,
     },
     error::{Error, Result},
     fields::AnnDataField,
     nn,
     params::Params,
     registry_keys::REGISTRY_KEYS,
-    saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training},
+    saved::{FORMAT_VERSION, ModelMeta, SavedModel, Training, scvi_tools},
     train::{Ending, History, Snapshot, TrainParams},
 };
 
@@ -75,6 +75,7 @@ impl<M: BaseModelClass> Model<M> {
         settings: &Settings,
     ) -> Result<Self> {
         manager.check_class(M::NAME)?;
+        check_counts_are_there(adata)?;
         manager.validate(adata)?;
         let moments = library_log_moments(adata, manager.registry())?;
         let var_names = adata.var_names()?.iter().map(str::to_owned).collect();
@@ -156,7 +157,8 @@ impl<M: BaseModelClass> Model<M> {
         let args = M::Setup::from_args(&setup_args)?;
         let params = M::Params::from_args(&meta.init_params)?;
         let fields = setup::saved::<M>(&args, &meta, lent)?;
-        let manager = AnnDataManager::from_saved(fields, &meta.registry)?;
+        let registry = scvi_tools::completed(meta.registry, &meta.var_names);
+        let manager = AnnDataManager::from_saved(fields, &registry)?;
         settings.apply();
         let store = nn::Store::new(settings.device()?);
         let n_batch = manager.summary_stats().n_batch().max(1) as usize;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    BaseModelClass, DynModel, DynModelClass, MethodDescription, Model, ModelDescription, Observer,
-    Settings, Setup, Sink, queries::get_from_registry,
+    BaseModelClass, DynModel, DynModelClass, MethodDescription, MinifyParams, Model,
+    ModelDescription, Observer, Settings, Setup, Sink, queries::get_from_registry,
 };
 use crate::{
     anndata::AnnData,
@@ -75,6 +75,7 @@ impl<M: BaseModelClass> DynModelClass for Class<M> {
             setup: M::Setup::specs(),
             init: M::Params::specs(),
             train: TrainParams::specs(),
+            minify: MinifyParams::specs(),
             methods: self.queries.iter().map(Query::description).collect(),
         }
     }
@@ -147,6 +148,16 @@ impl<M: BaseModelClass> DynModel for Instance<M> {
             Error::UnknownQuery { model: M::NAME, name: method.into(), nearest, known }
         })?;
         tch::no_grad(|| (query.run)(&self.model, adata, args, sink, observer))
+    }
+
+    fn minify_adata(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        *adata = self.model.minify_adata(adata, &MinifyParams::from_args(args)?, observer)?;
+        Ok(())
     }
 
     fn save(&self) -> Result<SavedModel> {

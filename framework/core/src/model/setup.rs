@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::BaseModelClass;
 use crate::{
     anndata::AnnData,
-    data::{AnnDataManager, Registry, check_counts_are_there},
+    data::{AnnDataManager, Registry, check_counts_are_there, is_minified_field, minified_fields},
     error::{Error, Result},
     fields::{self, AnnDataField, FieldState},
     params::{Args, Params},
@@ -79,8 +79,8 @@ pub(super) fn register<M: BaseModelClass>(
     Ok(manager)
 }
 
-/// The fields of a saved model's registry: those of `M`, and those that were given; `lent` are of
-/// kinds that this library need not know.
+/// The fields of a saved model's registry: those of `M`, those that were given, and those of minified
+/// data sets if it knows of these; `lent` are of kinds that this library need not know.
 pub(super) fn saved<M: BaseModelClass>(
     args: &M::Setup,
     meta: &ModelMeta,
@@ -94,7 +94,11 @@ pub(super) fn saved<M: BaseModelClass>(
             None => fields::from_json(field.json).map(Arc::from).map_err(|e| field.missing(e))?,
         });
     }
-    Ok(placed(M::fields(args), &given))
+    let mut fields = placed(M::fields(args), &given);
+    if meta.is_minified() {
+        fields.extend(minified_fields());
+    }
+    Ok(fields)
 }
 
 /// Those of the arguments that `M` takes: scvi-tools before 1.0 wrote those of other models too.
@@ -113,7 +117,7 @@ pub(super) fn given<M: BaseModelClass>(
     let own = M::fields(&M::Setup::from_args(&known::<M>(registry.setup_args.as_ref()))?);
     let is_own = |field: &dyn AnnDataField| own.iter().any(|own| json(&**own) == json(field));
     let fields = registry.field_registries.iter();
-    let given = fields.filter(|(_, part)| !is_own(&*part.field));
+    let given = fields.filter(|(key, part)| !is_own(&*part.field) && !is_minified_field(key));
     Ok(given.map(|(key, part)| (key.clone(), part.field.plugin())).collect())
 }
 

@@ -6,8 +6,8 @@ use super::{BaseModelClass, Event, Model, Observer};
 use crate::{
     anndata::AnnData,
     data::{
-        DataMark, DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split, counts,
-        rare_categories,
+        DataMark, DataModule, DataSplitter, LoaderOptions, Minibatches, Order, Split,
+        check_counts_are_there, counts, rare_categories,
     },
     error::{Error, Result},
     params::Params,
@@ -27,6 +27,7 @@ pub(super) fn train<M: BaseModelClass>(
     params: &TrainParams,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
+    check_counts_are_there(adata)?;
     let seed = model.settings.seed;
     let split = splitter(params, seed)?.split(adata.n_obs())?;
     for text in &split.notes {
@@ -52,6 +53,7 @@ pub(super) fn resume<M: BaseModelClass>(
     params: &TrainParams,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
+    check_counts_are_there(adata)?;
     let (params, state) = stopped(model, params)?;
     model.manager.validate(adata)?;
     let found = DataMark::of(adata, model.manager.registry())?;

@@ -30,7 +30,7 @@ use serde_json::Value;
 use super::{
     FORMAT_VERSION, ModelMeta, SavedModel, Staging,
     numbers::{self, ByteOrder},
-    staging,
+    scvi_tools, staging,
 };
 use crate::{
     anndata::{DType, Dense},
@@ -77,21 +77,35 @@ pub fn write_with<E: From<Error>>(
     overwrite: Overwrite,
     extra: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
-    let place = Place::of(dir)?;
+    replace(dir, "", overwrite, |staging| {
+        // Errors name the files by the place where they will be.
+        for (file, arrays) in [(WEIGHTS, &saved.weights), (OPTIMIZER, &saved.optimizer)] {
+            if file == WEIGHTS || !arrays.is_empty() {
+                let written = write_arrays(&staging.join(file), arrays);
+                written.map_err(failed(&dir.join(file), "write"))?;
+            }
+        }
+        let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
+        let written = meta.and_then(|meta| fs::write(staging.join(META), meta));
+        written.map_err(failed(&dir.join(META), "write"))?;
+        extra(staging)
+    })
+}
+
+/// Puts a folder that `fill` fills in the place of `dir`, whole or not at all. Only the files of a
+/// model whose names begin with `prefix` are replaced; where there is one, others stay.
+pub(super) fn replace<E: From<Error>>(
+    dir: &Path,
+    prefix: &str,
+    overwrite: Overwrite,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let place = Place::of(dir, prefix)?;
     place.recover()?;
     place.check_free(overwrite)?;
     let staging = place.staging()?;
-    // Errors name the files by the place where they will be.
-    for (file, arrays) in [(WEIGHTS, &saved.weights), (OPTIMIZER, &saved.optimizer)] {
-        if file == WEIGHTS || !arrays.is_empty() {
-            let written = write_arrays(&staging.path().join(file), arrays);
-            written.map_err(failed(&place.dir.join(file), "write"))?;
-        }
-    }
-    let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
-    let written = meta.and_then(|meta| fs::write(staging.path().join(META), meta));
-    written.map_err(failed(&place.dir.join(META), "write"))?;
-    extra(staging.path())?;
+    place.carry_over(staging.path())?;
+    fill(staging.path())?;
     sync_tree(staging.path())?;
     Ok(place.install(staging, overwrite)?)
 }
@@ -127,7 +141,7 @@ pub fn read_with_optimizer(dir: &Path) -> Result<SavedModel> {
 /// # Errors
 /// As [`write_with`] when something is there that may not be replaced.
 pub fn check(dir: &Path, overwrite: Overwrite) -> Result<()> {
-    Place::of(dir)?.check_free(overwrite)
+    Place::of(dir, "")?.check_free(overwrite)
 }
 
 /// Puts back a folder whose replacement was interrupted before the new one was in place. Does
@@ -136,7 +150,7 @@ pub fn check(dir: &Path, overwrite: Overwrite) -> Result<()> {
 /// # Errors
 /// When the folder cannot be renamed.
 pub fn recover(dir: &Path) -> Result<()> {
-    Place::of(dir)?.recover()
+    Place::of(dir, "")?.recover()
 }
 
 fn read_meta(path: &Path) -> Result<ModelMeta> {
@@ -235,20 +249,23 @@ struct Place {
     dir: PathBuf,
     parent: PathBuf,
     name: String,
+    /// What names of the model's files begin with.
+    prefix: String,
 }
 
 impl Place {
-    fn of(dir: &Path) -> Result<Self> {
+    fn of(dir: &Path, prefix: &str) -> Result<Self> {
         let mut dir: PathBuf = dir.components().collect(); // without a slash at the end
         if let Ok(target) = fs::read_link(&dir) {
             dir = dir.parent().unwrap_or(Path::new("")).join(target);
         }
         if dir.file_name().is_none() {
-            dir = fs::canonicalize(&dir).map_err(failed(&dir, "resolve"))?;
+            let here = if dir.as_os_str().is_empty() { Path::new(".") } else { &dir };
+            dir = fs::canonicalize(here).map_err(failed(here, "resolve"))?;
         }
         let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let parent = staging::parent(&dir);
-        Ok(Self { dir, parent, name })
+        Ok(Self { dir, parent, name, prefix: prefix.into() })
     }
 
     fn replaced(&self) -> PathBuf {
@@ -276,18 +293,48 @@ impl Place {
             return Err(Error::OutputExists { path: self.dir.clone() });
         }
         let present = file_names(&self.dir)?;
-        if overwrite == Overwrite::Refuse && !present.is_empty() {
-            return Err(Error::OutputExists { path: self.dir.clone() });
+        let is_present = |name: &&str| present.contains(&format!("{}{name}", self.prefix));
+        let is_model = [META, scvi_tools::FILE].iter().any(is_present);
+        let is_own = |name: &String| (self.is_shared() || is_model) && self.is_own(name);
+        let (own, others): (Vec<String>, Vec<String>) = present.iter().cloned().partition(is_own);
+        let in_the_way = if self.is_shared() { &own } else { &present };
+        if overwrite == Overwrite::Refuse && !in_the_way.is_empty() {
+            let path = if self.is_shared() {
+                self.dir.join(&own[own.len() - 1])
+            } else {
+                self.dir.clone()
+            };
+            return Err(Error::OutputExists { path });
         }
-        let is_model = present.iter().any(|name| name == META);
-        let ours = |name: &String| {
-            is_model && [META, WEIGHTS, OPTIMIZER, ADATA, DATA].contains(&name.as_str())
-        };
-        let others: Vec<String> = present.into_iter().filter(|name| !ours(name)).collect();
-        if others.is_empty() {
+        match others.is_empty() || self.is_shared() {
+            true => Ok(()),
+            false => Err(Error::OtherFiles { path: self.dir.clone(), others }),
+        }
+    }
+
+    /// Whether files of others may lie in the folder, and stay.
+    fn is_shared(&self) -> bool {
+        !self.prefix.is_empty()
+    }
+
+    /// Whether `name` is that of a file of the model.
+    fn is_own(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.prefix);
+        rest.is_some_and(|name| {
+            [META, WEIGHTS, OPTIMIZER, ADATA, DATA, scvi_tools::FILE].contains(&name)
+        })
+    }
+
+    /// Gives the files that stay a name in `staging` too.
+    fn carry_over(&self, staging: &Path) -> Result<()> {
+        if is_missing(&self.dir) {
             return Ok(());
         }
-        Err(Error::OtherFiles { path: self.dir.clone(), others })
+        for name in file_names(&self.dir)?.iter().filter(|name| !self.is_own(name)) {
+            let linked = fs::hard_link(self.dir.join(name), staging.join(name));
+            linked.map_err(failed(&self.dir.join(name), "link to its new folder"))?;
+        }
+        Ok(())
     }
 
     fn install(&self, staging: Staging, overwrite: Overwrite) -> Result<()> {

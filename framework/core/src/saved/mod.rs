@@ -1,5 +1,6 @@
 //! Saved models: what is kept, in our folder and in scvi-tools' file.
 
+mod find;
 pub mod folder;
 mod given;
 mod history;
@@ -16,6 +17,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use find::{Found, Layout, find};
 pub use given::GivenField;
 pub use staging::Staging;
 pub(crate) use summary::summary_string;
@@ -23,8 +25,9 @@ pub(crate) use summary::summary_string;
 use crate::{
     anndata::Dense,
     data::SetupView,
-    error::{Error, Result},
+    error::Result,
     params::Args,
+    registry_keys::REGISTRY_KEYS,
     train::{Ending, TrainerState},
 };
 
@@ -67,6 +70,13 @@ pub struct ModelMeta {
     /// Things that the reader of the file left out, for the user to know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl ModelMeta {
+    /// Whether the model knows of minified data sets, beside full ones.
+    pub fn is_minified(&self) -> bool {
+        self.registry["field_registries"].get(REGISTRY_KEYS.minify_type).is_some()
+    }
 }
 
 /// How a model was trained.
@@ -112,29 +122,12 @@ pub fn view_setup_args(path: &Path) -> Result<Option<SetupView>> {
     Ok(SetupView::of(&load_registry(path)?))
 }
 
-/// Reads a model from its folder, whoever wrote it: this library or scvi-tools. scvi-tools' file
-/// may also be named itself, and its name may begin with a prefix.
+/// Reads a model from its folder, whoever wrote it: this library or scvi-tools. One of its files may
+/// also be named itself, and the names of scvi-tools' files may begin with a prefix. See [`find`] for
+/// folders with several models.
 ///
 /// # Errors
-/// [`Error::NoSavedModel`] with what is there instead, [`Error::LegacyModel`] for scvi-tools before
-/// 0.15, and those of [`folder::read`] and [`scvi_tools::read`].
+/// Those of [`find`] and [`Found::read`].
 pub fn read(path: &Path) -> Result<SavedModel> {
-    if path.is_file() {
-        return scvi_tools::read(path, None);
-    }
-    folder::recover(path)?;
-    let present = folder::file_names(path)?;
-    if present.iter().any(|name| name == folder::META) {
-        return folder::read(path);
-    }
-    let mut files = present.iter().filter(|name| name.ends_with(scvi_tools::FILE));
-    if let (Some(only), None) = (files.next(), files.next()) {
-        return scvi_tools::read(&path.join(only), None);
-    }
-    let legacy = |name: &&String| ["model_params.pt", "attr.pkl"].iter().any(|l| name.ends_with(l));
-    let legacy: Vec<String> = present.iter().filter(legacy).cloned().collect();
-    match legacy.is_empty() {
-        false => Err(Error::LegacyModel { path: path.into(), present: legacy }),
-        true => Err(Error::NoSavedModel { path: path.into(), present }),
-    }
+    find(path, None)?.read()
 }

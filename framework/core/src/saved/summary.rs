@@ -5,24 +5,34 @@ use serde_json::Value;
 use super::ModelMeta;
 use crate::params::Args;
 
-/// Class, arguments and whether it was trained.
-pub(crate) fn summary_string(model: &str, params: &Args, is_trained: bool) -> String {
+/// Class, arguments, whether it was trained and whether its data set was minified.
+pub(crate) fn summary_string(
+    model: &str,
+    params: &Args,
+    is_trained: bool,
+    is_minified: bool,
+) -> String {
+    let truth = |value: bool| if value { "True" } else { "False" };
     let plain = |value: &Value| match value {
         Value::String(word) => word.clone(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
+        Value::Bool(value) => truth(*value).into(),
         Value::Null => "None".into(),
         other => other.to_string(),
     };
     let params = params.iter().map(|(name, value)| format!("{name}: {}", plain(value)));
     let params = params.collect::<Vec<_>>().join(", ");
     let status = if is_trained { "Trained" } else { "Not Trained" };
-    format!("{model} model with the following parameters:\n{params}.\nTraining status: {status}")
+    format!(
+        "{model} model with the following parameters:\n{params}.\nTraining status: {status}\n\
+         Model's adata is minified?: {}",
+        truth(is_minified)
+    )
 }
 
 impl ModelMeta {
-    /// Class, arguments and whether it was trained, for people.
+    /// Class, arguments, whether it was trained and whether its data set was minified, for people.
     pub fn summary_string(&self) -> String {
-        summary_string(&self.model_name, &self.init_params, self.is_trained)
+        let is_minified = self.is_minified();
+        summary_string(&self.model_name, &self.init_params, self.is_trained, is_minified)
     }
 }

@@ -286,8 +286,14 @@ fn says_what_a_folder_is_instead() {
     fs::write(parent.path().join("counts.mtx"), "").unwrap();
     check_error(read(parent.path()), "no saved model here");
     check_error(read(parent.path()), "present: counts.mtx");
-    fs::write(parent.path().join("attr.pkl"), "").unwrap();
-    check_error(read(parent.path()), "a model saved by scvi-tools before 0.15 (attr.pkl)");
+    fs::write(parent.path().join("model_params.pt"), "").unwrap();
+    check_error(read(parent.path()), "convert it, naming the class: scvi convert ");
+    for name in ["lung_model.pt", "liver_model.pt"] {
+        fs::write(parent.path().join(name), "").unwrap();
+    }
+    fs::remove_file(parent.path().join("model_params.pt")).unwrap();
+    let several = "several models: liver_model.pt, lung_model.pt; name the file of one of them";
+    check_error(read(parent.path()), several);
     check_error(read(&parent.path().join("nowhere")), "nowhere: list: No such file");
 }
 

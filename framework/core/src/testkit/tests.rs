@@ -127,6 +127,7 @@ impl DynModelClass for Forgetful {
             setup: Vec::new(),
             init: Vec::new(),
             train: Vec::new(),
+            minify: Vec::new(),
             methods: vec![MethodDescription { name, about, tables: false, args }],
         }
     }
@@ -180,6 +181,10 @@ impl DynModel for ForgetfulModel {
             columns: None,
         })?;
         sink.rows(Element::vector(vec![self.0 as f64, f64::NAN]))
+    }
+
+    fn minify_adata(&mut self, _: &mut AnnData, _: &Args, _: &mut dyn Observer) -> Result<()> {
+        Err(Error::MinifiedUnsupported { model: "Forgetful" })
     }
 
     fn save(&self) -> Result<SavedModel> {

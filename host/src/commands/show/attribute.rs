@@ -4,17 +4,19 @@ use std::path::Path;
 
 use scvi_framework::{
     self as framework,
-    data::SetupView,
+    data::{MinifiedDataType, SetupView},
     params::Args,
     saved::{ModelMeta, SavedModel},
     serde_json::{Value, json},
 };
 
+use scvi_h5ad::Backing;
+
 use crate::{
     cli::Attribute,
     facts::summary_stats,
     failure::Result,
-    folder,
+    files, folder,
     options::plain,
     plan::{Format, Ui},
     term,
@@ -41,6 +43,13 @@ fn value(attribute: Attribute, key: Option<&str>, dir: &Path, saved: &SavedModel
         Attribute::Adata => json!(folder::data_set(dir, None)?),
         Attribute::SummaryString => json!(meta.summary_string()),
         Attribute::IsTrained => json!(meta.is_trained),
+        Attribute::MinifiedDataType => match meta.is_minified() {
+            true => {
+                let adata = files::read_h5ad(&folder::data_set(dir, None)?, Backing::Disk)?;
+                json!(MinifiedDataType::of(&adata)?.map(MinifiedDataType::word))
+            }
+            false => Value::Null,
+        },
         Attribute::History => json!(meta)["history"].clone(), // numbers that are none are words
         Attribute::TrainIndices => json!(meta.train_indices),
         Attribute::ValidationIndices => json!(meta.validation_indices),

@@ -184,6 +184,7 @@ impl DynModelClass for EchoClass {
             setup: vec![spec("fail"), spec("remove")],
             init: vec![spec("fail")],
             train: vec![spec("fail")],
+            minify: vec![spec("fail")],
             methods: vec![method("blocks"), method("stash")],
         }
     }
@@ -323,6 +324,17 @@ impl DynModel for Echo {
             }
         }
         Ok(())
+    }
+
+    /// Takes out `raw`.
+    fn minify_adata(
+        &mut self,
+        adata: &mut AnnData,
+        args: &Args,
+        _: &mut dyn Observer,
+    ) -> Result<()> {
+        adata.set_raw(None);
+        fail_if_asked(args)
     }
 
     fn save(&self) -> Result<SavedModel> {

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::{gather, rows::Rows};
 use crate::{
     anndata::{AnnData, DType, Element, Slot, Values},
-    data::Registry,
+    data::{Registry, minified},
     error::{Error, Result},
     fields::numbers,
     registry_keys::REGISTRY_KEYS,
@@ -32,8 +32,13 @@ pub(super) fn sources(
     sparse: bool,
 ) -> Result<Vec<Source>> {
     let per_cell = |slot| matches!(slot, Slot::X | Slot::Layers | Slot::Obs | Slot::Obsm);
-    let all: IndexMap<&str, _> =
-        registry.data_registry().filter(|(_, location)| per_cell(location.attr_name)).collect();
+    let mut all = IndexMap::new();
+    for (key, location) in registry.data_registry() {
+        let slot = location.attr_name;
+        if per_cell(slot) && minified::is_there(adata, key, slot)? {
+            all.insert(key, location);
+        }
+    }
     let wanted = wanted.unwrap_or_else(|| all.keys().map(|&key| (key.into(), None)).collect());
     let mut sources = Vec::new();
     for (key, dtype) in wanted {

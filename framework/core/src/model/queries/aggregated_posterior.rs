@@ -10,7 +10,7 @@ use crate::{
     anndata::AnnData,
     distributions::{Normal, draw_gamma},
     error::{Error, Result},
-    model::{BaseModelClass, BaseModule, HasQz, Model, Observer},
+    model::{BaseModelClass, HasQz, Model, Observer},
 };
 
 /// Arguments of [`Model::get_aggregated_posterior`].
@@ -173,7 +173,7 @@ where
         self.require_trained()?;
         let (mut loc, mut scale) = (Vec::new(), Vec::new());
         self.for_each_batch(adata, indices, batch_size, observer, |ctx, batch| {
-            let inferred = self.module.inference(ctx, batch)?;
+            let inferred = self.infer(ctx, batch)?;
             loc.push(inferred.qz().mean().to_device(tch::Device::Cpu));
             scale.push(inferred.qz().scale().to_device(tch::Device::Cpu));
             Ok(())

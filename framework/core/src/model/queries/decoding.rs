@@ -46,7 +46,7 @@ where
     ) -> Result<()> {
         let indices = how.indices.as_deref();
         self.for_each_batch(adata, indices, how.batch_size, observer, |ctx, batch| {
-            let mut inferred = self.module.inference(ctx, batch)?;
+            let mut inferred = self.infer(ctx, batch)?;
             if how.n_samples > 1 {
                 let draws = inferred.qz().rsample_n(ctx, how.n_samples as i64);
                 inferred = inferred.at(ctx, &draws)?;

@@ -88,7 +88,7 @@ where
         let (mut first, mut second) = (Vec::new(), Vec::new());
         let indices = params.indices.as_deref();
         self.for_each_batch(cells, indices, params.batch_size, observer, |ctx, batch| {
-            let inferred = self.module.inference(ctx, batch)?;
+            let inferred = self.infer(ctx, batch)?;
             if params.return_dist {
                 first.push(inferred.qz().mean().to_device(tch::Device::Cpu));
                 second.push(inferred.qz().variance().to_device(tch::Device::Cpu));

@@ -7,7 +7,7 @@ use crate::{
     Params,
     anndata::{AnnData, DType, Element, Slot},
     error::{Error, Result},
-    model::{BaseModelClass, BaseModule, HasLibrary, Model, Observer, OutputSpec, Query},
+    model::{BaseModelClass, HasLibrary, Model, Observer, OutputSpec, Query},
     params::Params as _,
 };
 
@@ -70,7 +70,7 @@ where
         let mut sizes = Vec::new();
         let indices = params.indices.as_deref();
         self.for_each_batch(adata, indices, params.batch_size, observer, |ctx, batch| {
-            let inferred = self.module.inference(ctx, batch)?;
+            let inferred = self.infer(ctx, batch)?;
             let size = match params.give_mean {
                 true => posterior_mean(&inferred)?,
                 false => inferred.library().exp(),

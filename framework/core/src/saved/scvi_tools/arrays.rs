@@ -236,7 +236,9 @@ impl<'a> Decoder<'a> {
         };
         let Some((storage, key)) = self.storage(storage) else { return Ok(None) };
         let (shape, strides) = (self.shape(shape)?, self.shape(strides)?);
-        let bytes = self.archive.storage(key).map_err(|e| format!("{}: {e}", self.place()))?;
+        let Some(archive) = &mut self.archive else { return Ok(None) };
+        let (order, bytes) = (archive.order, archive.storage(key));
+        let bytes = bytes.map_err(|e| format!("{}: {e}", self.place()))?;
         let size = match storage {
             Storage::Of(dtype) => dtype.size(),
             Storage::BFloat16 => 2,
@@ -257,7 +259,6 @@ impl<'a> Decoder<'a> {
         } else {
             Cow::Owned(gather(&bytes, size, first, &shape, &strides))
         };
-        let order = self.archive.order;
         let values = match storage {
             Storage::Of(dtype) => numbers::decode(dtype, &run, order),
             Storage::BFloat16 => numbers::decode_bf16(&run, order),

@@ -65,7 +65,8 @@ fn known(module: &str, name: &str) -> Option<Known> {
 #[derive(Debug)]
 pub(super) struct Decoder<'a> {
     pub graph: &'a Graph<'a>,
-    pub archive: Archive,
+    /// Where tensors are; a file may be a pickle alone.
+    pub archive: Option<Archive>,
     /// What was left out.
     pub notes: Vec<String>,
     /// How much may still be built, in bytes.
@@ -75,8 +76,9 @@ pub(super) struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    pub fn new(graph: &'a Graph<'a>, archive: Archive) -> Self {
-        let left = archive.file_len.saturating_mul(8).saturating_add(1 << 20);
+    /// For a pickle in a file of `file_len` bytes.
+    pub fn new(graph: &'a Graph<'a>, file_len: u64, archive: Option<Archive>) -> Self {
+        let left = file_len.saturating_mul(8).saturating_add(1 << 20);
         Self { graph, archive, notes: Vec::new(), left, path: Vec::new() }
     }
 
@@ -234,7 +236,8 @@ impl<'a> Decoder<'a> {
     fn json_map(&mut self, items: &'a [(Id, Id)]) -> Decoded<Value> {
         let mut object = Map::new();
         for (key, value) in items {
-            let key = match self.json(*key)? {
+            // A dict may be its own key.
+            let key = match self.under("a key", |d| d.json(*key))? {
                 Some(Value::String(text)) => text,
                 Some(other) => other.to_string(),
                 None => continue,

@@ -1,16 +1,20 @@
-//! Models saved by scvi-tools 0.15 and later: one `model.pt`.
+//! Models of scvi-tools: one `model.pt`, read and written; before 0.15 three files, read.
 //!
-//! The file holds a pickle, which in Python can run anything. Nothing of it is run here:
-//! it is read into inert nodes (`pickle`), those that a model is made of are understood (`decode`),
+//! The files hold pickles, which in Python can run anything. Nothing of them is run here:
+//! they are read into inert nodes (`pickle`), those that a model is made of are understood (`decode`),
 //! and the others are left out and listed in [`ModelMeta::notes`].
 
 mod archive;
 mod arrays;
 mod decode;
+mod legacy;
+mod minified;
+mod names;
 mod pickle;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::{fs::File, path::Path};
 
@@ -30,69 +34,58 @@ use crate::{
     params::Args,
 };
 
+pub use legacy::{LEGACY_FILE, read_legacy};
+pub use minified::rename_minified;
+pub(crate) use names::completed;
+pub use write::{write, write_with};
+
 /// The name of the file, after the prefix.
 pub const FILE: &str = "model.pt";
 const EXPECTED: &str = "a model saved by scvi-tools 0.15 or later";
 
 /// Attributes that say nothing about the model itself.
 const INCIDENTAL: [&str; 3] = ["get_normalized_function_name_", "run_name_", "run_id_"];
-/// Arguments of the constructor that are data, or that change no result.
-const NOT_KEPT: [&str; 4] = ["adata", "mdata", "registry", "extra_payload_autotune"];
+/// The attribute that was the registry before 0.15.
+const SETUP_DICT: &str = "scvi_setup_dict_";
 
 /// Reads a `model.pt`, or the one in a folder, `prefix` before its name.
 ///
 /// # Errors
-/// When the file cannot be read, is damaged, or is no model of scvi-tools; [`Error::LegacyModel`]
-/// for models from before 0.15.
+/// When the file cannot be read, is damaged, or is no model of scvi-tools 0.15 or later.
 pub fn read(path: &Path, prefix: Option<&str>) -> Result<SavedModel> {
     let file_path = match path.is_dir() {
         true => path.join(format!("{}{FILE}", prefix.unwrap_or_default())),
         false => path.to_owned(),
     };
-    let io = |source| Error::Io { path: file_path.clone(), action: "open", source };
-    let file = File::open(&file_path).map_err(io)?;
+    let (bytes, archive) = open(&file_path, EXPECTED)?;
     let wrong = |found| Error::SavedFile { path: file_path.clone(), expected: EXPECTED, found };
-    let mut archive = Archive::open(file, &file_path).map_err(wrong)?;
-    let bytes = archive.pickle().map_err(wrong)?;
     let graph = pickle::parse(&bytes).map_err(wrong)?;
-    let mut decoder = Decoder::new(&graph, archive);
-    if decoder.is_legacy() {
-        let present = vec!["scvi_setup_dict_".to_owned()];
-        return Err(Error::LegacyModel { path: file_path, present });
+    let mut decoder = Decoder::new(&graph, archive.file_len, Some(archive));
+    if decoder.get(graph.root, "attr_dict").is_some_and(|a| decoder.get(a, SETUP_DICT).is_some()) {
+        return Err(wrong(format!("an earlier one with {SETUP_DICT}")));
     }
     decoder.model().map_err(wrong)
 }
 
-impl Decoder<'_> {
-    fn is_legacy(&self) -> bool {
-        let attributes = self.get(self.graph.root, "attr_dict");
-        attributes.is_some_and(|attributes| self.get(attributes, "scvi_setup_dict_").is_some())
-    }
+/// The archive of PyTorch in this place, and its pickle.
+fn open(path: &Path, expected: &'static str) -> Result<(Vec<u8>, Archive)> {
+    let io = |source| Error::Io { path: path.into(), action: "open", source };
+    let wrong = |found| Error::SavedFile { path: path.into(), expected, found };
+    let mut archive = Archive::open(File::open(path).map_err(io)?, path).map_err(wrong)?;
+    Ok((archive.pickle().map_err(wrong)?, archive))
+}
 
+impl Decoder<'_> {
     fn model(&mut self) -> Result<SavedModel, String> {
         let state_dict = self.part("model_state_dict")?;
         let attributes = self.part("attr_dict")?;
         let names = self.part("var_names")?;
         let weights = self.under("model_state_dict", |d| d.weights(state_dict))?;
         let var_names = self.under("var_names", |d| d.var_names(names))?;
-        let mut meta = ModelMeta {
-            format_version: FORMAT_VERSION,
-            model_name: String::new(),
-            plugin: None,
-            init_params: Args::new(),
-            registry: Value::Null,
-            given_fields: IndexMap::new(),
-            var_names,
-            is_trained: false,
-            training: None,
-            history: IndexMap::new(),
-            train_indices: Vec::new(),
-            validation_indices: Vec::new(),
-            test_indices: Vec::new(),
-            notes: Vec::new(),
-        };
-        self.under("attr_dict", |d| d.attributes(attributes, &mut meta))?;
-        meta.notes = std::mem::take(&mut self.notes);
+        if self.get(attributes, "registry_").is_none() {
+            return Err("attr_dict: a model without registry".into());
+        }
+        let mut meta = self.under("attr_dict", |d| d.attributes(attributes, var_names))?;
         let name = meta.registry.get("model_name").and_then(Value::as_str);
         meta.model_name = name.ok_or("a registry without the model's name")?.to_owned();
         Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
@@ -159,24 +152,38 @@ impl Decoder<'_> {
         Ok(Some(list.into_iter().map(text).collect()))
     }
 
-    fn attributes(&mut self, id: Id, meta: &mut ModelMeta) -> Result<(), String> {
-        let items = self.map(id).ok_or("attributes that are no dict")?;
-        if self.get(id, "registry_").is_none() {
-            return Err("a model without registry".into());
-        }
-        for &(key, value) in items {
+    /// Everything but the weights and the model's name.
+    fn attributes(&mut self, id: Id, var_names: Vec<String>) -> Result<ModelMeta, String> {
+        let mut meta = ModelMeta {
+            format_version: FORMAT_VERSION,
+            model_name: String::new(),
+            plugin: None,
+            init_params: Args::new(),
+            registry: Value::Null,
+            given_fields: IndexMap::new(),
+            var_names,
+            is_trained: false,
+            training: None,
+            history: IndexMap::new(),
+            train_indices: Vec::new(),
+            validation_indices: Vec::new(),
+            test_indices: Vec::new(),
+            notes: Vec::new(),
+        };
+        for &(key, value) in self.map(id).ok_or("attributes that are no dict")? {
             let name = self.text(key).ok_or("an attribute without name")?;
-            self.under(name, |d| d.attribute(name, value, meta))?;
+            self.under(name, |d| d.attribute(name, value, &mut meta))?;
         }
-        Ok(())
+        meta.notes = std::mem::take(&mut self.notes);
+        Ok(meta)
     }
 
     fn attribute(&mut self, name: &str, id: Id, meta: &mut ModelMeta) -> Result<(), String> {
         match name {
-            "registry_" => meta.registry = self.json(id)?.unwrap_or_default(),
+            "registry_" | SETUP_DICT => meta.registry = self.json(id)?.unwrap_or_default(),
             "init_params_" => {
                 if let Some(Value::Object(params)) = self.json(id)? {
-                    meta.init_params = self.init_params(params);
+                    meta.init_params = names::flat_init_params(params);
                 }
             }
             "is_trained_" => meta.is_trained = matches!(self.node(id), Node::Bool(true)),
@@ -189,46 +196,6 @@ impl Decoder<'_> {
             _ => drop(self.leave_out::<()>(id)?),
         }
         Ok(())
-    }
-
-    /// `{"non_kwargs": {a: 1}, "kwargs": {"kwargs": {b: 2}}}` → `{a: 1, b: 2}`.
-    fn init_params(&mut self, params: Args) -> Args {
-        let mut flat = Args::new();
-        let mut keep = |name: String, value: Value| match (name.as_str(), value) {
-            (name, _) if NOT_KEPT.contains(&name) => {}
-            ("extra_encoder_kwargs" | "extra_decoder_kwargs", Value::Null) => {}
-            ("batch_embedding_kwargs", Value::Null) => {}
-            ("batch_embedding_kwargs", Value::Object(mut embedding)) => {
-                if let Some(dim) = embedding.shift_remove("embedding_dim") {
-                    flat.insert("batch_embedding_dim".into(), dim);
-                }
-                if !embedding.is_empty() {
-                    flat.insert("batch_embedding_kwargs".into(), embedding.into());
-                }
-            }
-            ("extra_encoder_kwargs" | "extra_decoder_kwargs", Value::Object(extra))
-                if extra.is_empty() => {}
-            (_, value) => drop(flat.insert(name, value)),
-        };
-        for (group, value) in params {
-            match (group.as_str(), value) {
-                ("non_kwargs", Value::Object(named)) => {
-                    named.into_iter().for_each(|(name, value)| keep(name, value));
-                }
-                ("kwargs", Value::Object(variadic)) => {
-                    for (name, value) in variadic {
-                        match value {
-                            Value::Object(args) => {
-                                args.into_iter().for_each(|(name, value)| keep(name, value));
-                            }
-                            other => keep(name, other),
-                        }
-                    }
-                }
-                (_, value) => keep(group, value),
-            }
-        }
-        flat
     }
 
     fn history(&mut self, id: Id) -> Result<IndexMap<String, Vec<f64>>, String> {

@@ -46,7 +46,10 @@ impl Decoder<'_> {
     /// The values of a data frame with one column, in the layouts of pandas since 1.0.
     fn column(&self, id: Id) -> Option<Id> {
         let (Known::DataFrame, frame) = self.call(id)? else { return None };
-        let manager = self.get(frame.state?, "_mgr").or_else(|| self.get(frame.state?, "_data"))?;
+        let Some(state) = frame.state else {
+            return self.entries(frame.args).first().copied(); // made by its constructor
+        };
+        let manager = self.get(state, "_mgr").or_else(|| self.get(state, "_data"))?;
         let (Known::BlockManager, manager) = self.call(manager)? else { return None };
         if let Some(&blocks) = self.entries(manager.args).first() {
             let &[block] = self.entries(blocks) else { return None };

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     anndata::Dense,
-    saved::{SavedModel, numbers},
+    saved::{SavedModel, find, folder::Overwrite, numbers},
 };
 
 /// The folder that `variable` names; says why not when there is none.
@@ -82,11 +82,102 @@ fn finds_the_model_in_a_folder() {
     assert_eq!(crate::saved::read(folder.path()).unwrap(), saved);
     let error = super::read(folder.path(), None).unwrap_err().to_string();
     assert!(error.ends_with("model.pt: open: No such file or directory (os error 2)"), "{error}");
+}
 
-    let legacy = crate::saved::read(&data.join("data/models/scvi_0.8.0"));
-    let error = legacy.unwrap_err().to_string();
-    let expected = "saved by scvi-tools before 0.15 (attr.pkl, model_params.pt); convert it";
-    assert!(error.contains(expected), "{error}");
+#[test]
+fn what_is_written_reads_the_same() {
+    let Some(data) = given("SCVI_TEST_DATA") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (i, path) in models(&data).iter().enumerate() {
+        let mut saved = super::read(path, None).unwrap();
+        saved.meta.notes.clear();
+        let target = folder.path().join(i.to_string());
+        super::write(&target, &saved, None, Overwrite::Refuse).unwrap();
+        assert_eq!(super::read(&target, None).unwrap(), saved, "{}", path.display());
+        saved.meta.is_trained = false;
+        saved.meta.history.clear();
+        for rows in [
+            &mut saved.meta.train_indices,
+            &mut saved.meta.validation_indices,
+            &mut saved.meta.test_indices,
+        ] {
+            rows.clear();
+        }
+        super::write(&target, &saved, None, Overwrite::Replace).unwrap();
+        assert_eq!(super::read(&target, None).unwrap(), saved, "{}", path.display());
+    }
+}
+
+#[test]
+fn models_of_several_prefixes_share_a_folder() {
+    let Some(data) = given("SCVI_TEST_DATA") else { return };
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("models");
+    let of =
+        |case: &str| super::read(&data.join("reference").join(case).join("model"), None).unwrap();
+    let (lung, liver) = (of("zinb_default"), of("nb_gene_batch"));
+    let write = |saved: &SavedModel, prefix, overwrite| {
+        super::write(&folder, saved, prefix, overwrite).map_err(|e| e.to_string())
+    };
+    write(&lung, Some("lung_"), Overwrite::Refuse).unwrap();
+    write(&liver, Some("liver_"), Overwrite::Refuse).unwrap();
+    fs::write(folder.join("notes.txt"), "about both").unwrap();
+    let there = write(&lung, Some("liver_"), Overwrite::Refuse).unwrap_err();
+    assert!(there.contains("models/liver_model.pt: exists already"), "{there}");
+    write(&lung, Some("liver_"), Overwrite::Replace).unwrap();
+    for prefix in ["lung_", "liver_"] {
+        assert_eq!(super::read(&folder, Some(prefix)).unwrap(), lung);
+        let found = find(&folder, Some(prefix)).unwrap();
+        assert_eq!(found.adata(), folder.join(format!("{prefix}adata.h5ad")));
+        assert_eq!(find(&folder.join(format!("{prefix}model.pt")), None).unwrap(), found);
+    }
+    assert_eq!(fs::read_to_string(folder.join("notes.txt")).unwrap(), "about both");
+    let more = write(&lung, None, Overwrite::Replace).unwrap_err();
+    let others = "holds more than a saved model: liver_model.pt, lung_model.pt, notes.txt";
+    assert!(more.contains(others), "{more}");
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn weights_without_a_place_in_the_file_are_named() {
+    let Some(data) = given("SCVI_TEST_DATA") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut saved = super::read(&data.join("reference/zinb_default/model"), None).unwrap();
+    let codes = Dense { shape: vec![2], values: vec![1_u16, 2].into() };
+    saved.weights.insert("codes".into(), codes);
+    let target = folder.path().join("m");
+    let error = super::write(&target, &saved, None, Overwrite::Refuse).unwrap_err().to_string();
+    let expected =
+        "model.pt: expected weights of types that PyTorch keeps in files, found `codes` of uint16";
+    assert!(error.ends_with(expected), "{error}");
+    assert!(!target.exists());
+}
+
+#[test]
+fn legacy_files_are_named_when_they_are_damaged() {
+    let Some(data) = given("SCVI_TEST_DATA") else { return };
+    let legacy = data.join("data/models/scvi_0.8.0");
+    let folder = tempfile::tempdir().unwrap();
+    let files = ["attr.pkl", "model_params.pt", "var_names.csv"];
+    for name in files {
+        fs::copy(legacy.join(name), folder.path().join(format!("old_{name}"))).unwrap();
+    }
+    let read = || super::read_legacy(folder.path(), Some("old_"), "SCVI");
+    assert_eq!(read().unwrap().meta.var_names.len(), 100);
+    let setup = read().unwrap().meta.registry["setup_args"]["batch_key"].clone();
+    assert_eq!(setup, "batch");
+    for name in files {
+        let path = folder.path().join(format!("old_{name}"));
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [&whole[..whole.len() / 2], &[0xff]].concat()).unwrap();
+        let error = read().unwrap_err().to_string();
+        let expected = "expected a file of a model saved by scvi-tools before 0.15, found ";
+        assert!(error.starts_with(&format!("{}: {expected}", path.display())), "{error}");
+        fs::remove_file(&path).unwrap();
+        let error = read().unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("No such file"), "{error}");
+        fs::write(&path, whole).unwrap();
+    }
 }
 
 /// Compares what is read here from each file with what PyTorch reads.

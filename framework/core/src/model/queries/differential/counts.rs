@@ -1,12 +1,16 @@
-//! What the counts themselves say of a group: means and shares.
+//! What the counts themselves say of a group: means and shares; or, where a minified data set has none,
+//! which means the model expects.
 
 use tch::{Kind, Tensor};
 
 use super::groups::Groups;
 use crate::{
     anndata::AnnData,
+    data::MinifiedDataType,
     error::Result,
+    fields::numbers,
     model::{BaseModelClass, Model, Observer},
+    registry_keys::REGISTRY_KEYS,
 };
 
 /// Counts that a cell is scaled to before its normalized mean is taken.
@@ -29,16 +33,56 @@ pub(super) struct OfGroup {
     pub normalized: Vec<f64>,
 }
 
-impl OfGroup {
-    /// Which genes have a mean count below `threshold`.
-    pub fn silent(&self, threshold: f64) -> Vec<bool> {
-        self.mean.iter().map(|&mean| mean < threshold).collect()
+/// What is known of the counts.
+pub(super) enum Counts {
+    /// They are there.
+    Measured(CountStatistics),
+    /// They are gone: how many of them each cell had.
+    Expected(Vec<f64>),
+}
+
+/// What is known of the counts of a group.
+pub(super) struct Known {
+    /// Which genes have a mean count below the threshold.
+    pub silent: Vec<bool>,
+    /// The means themselves, where they were measured.
+    pub measured: Option<OfGroup>,
+}
+
+impl Counts {
+    /// Of the cells of these classes, whose frequencies are `scale` on average `[n_vars]`. Where the
+    /// counts are gone, a mean count is frequency times the mean total count.
+    ///
+    /// # Errors
+    /// When libtorch fails.
+    pub fn of(
+        &self,
+        classes: &[i64],
+        groups: &Groups,
+        scale: &Tensor,
+        threshold: f64,
+    ) -> Result<Known> {
+        let below = |mean: &f64| *mean < threshold;
+        match self {
+            Self::Measured(statistics) => {
+                let means = statistics.of(classes);
+                let silent = means.mean.iter().map(below).collect();
+                Ok(Known { silent, measured: Some(means) })
+            }
+            Self::Expected(totals) => {
+                let cells = groups.cells(classes);
+                let total: f64 = cells.iter().map(|&cell| totals[cell]).sum();
+                let expected = scale.to_kind(Kind::Double) * (total / cells.len() as f64);
+                let expected = Vec::<f64>::try_from(&expected.to_device(tch::Device::Cpu))?;
+                Ok(Known { silent: expected.iter().map(below).collect(), measured: None })
+            }
+        }
     }
 }
 
 impl CountStatistics {
     /// Of the cells of these classes.
-    pub fn of(&self, classes: &[i64]) -> OfGroup {
+    fn of(&self, classes: &[i64]) -> OfGroup {
         let n_cells: f64 = classes.iter().map(|&class| self.n_cells[class as usize]).sum();
         let mean = |sums: &Vec<f64>| {
             let of = |gene: usize| {
@@ -53,8 +97,27 @@ impl CountStatistics {
 }
 
 impl<M: BaseModelClass> Model<M> {
+    /// What is known of the counts of all cells.
+    pub(super) fn counts(
+        &self,
+        adata: &mut AnnData,
+        groups: &Groups,
+        batch_size: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<Counts> {
+        if MinifiedDataType::of(adata)?.is_none_or(MinifiedDataType::has_counts) {
+            let statistics = self.count_statistics(adata, groups, batch_size, observer)?;
+            return Ok(Counts::Measured(statistics));
+        }
+        self.manager.validate(adata)?;
+        let registry = self.registry();
+        let depth = registry.location(REGISTRY_KEYS.size_factor);
+        let depth = depth.or_else(|_| registry.location(REGISTRY_KEYS.observed_lib_size))?;
+        Ok(Counts::Expected(numbers(depth.find(adata)?).unwrap_or_default()))
+    }
+
     /// Sums over all cells by class, in one pass and in float64.
-    pub(super) fn count_statistics(
+    fn count_statistics(
         &self,
         adata: &mut AnnData,
         groups: &Groups,

@@ -22,7 +22,7 @@ use tch::Tensor;
 
 use self::{
     bayes::{Change, change, vanilla},
-    counts::OfGroup,
+    counts::{Counts, Known},
     groups::Groups,
     scales::{Pairs, paired},
     table::Columns,
@@ -36,8 +36,11 @@ use super::{
 use crate::{
     Params,
     anndata::{AnnData, Element, Slot},
+    data::MinifiedDataType,
     error::{Error, Result, list},
-    model::{BaseModelClass, HasLibrary, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink},
+    model::{
+        BaseModelClass, Event, HasLibrary, HasPx, HasQz, Model, Observer, OutputSpec, Query, Sink,
+    },
     params::Params as _,
     selection::Selection,
 };
@@ -74,6 +77,10 @@ crate::number_or! {
     }
 }
 
+/// Said when there are no counts to say anything of.
+const WITHOUT_COUNTS: &str = "the data set is minified: silent genes are those whose expected count is \
+                              small, and columns about the counts are left out";
+
 /// Arguments of [`differential_expression`].
 #[derive(Clone, Debug, PartialEq, Params)]
 pub struct DifferentialExpressionParams {
@@ -94,7 +101,7 @@ pub struct DifferentialExpressionParams {
     /// Cells per minibatch.
     #[param(default = 128usize, min = 1)]
     pub batch_size: usize,
-    /// Add means and shares of the counts of both groups.
+    /// Add means and shares of the counts of both groups, where the data set has its counts.
     #[param(default = true)]
     pub all_stats: bool,
     /// Decode both groups in the same batches, in place of each cell in its own.
@@ -205,10 +212,15 @@ where
         };
         let sides =
             groups.comparisons.iter().flat_map(|c| [&c.first, &c.second].into_iter().zip(&batches));
-        let n_passes = 1 + usize::from(params.filter_outlier_cells);
+        let kind = MinifiedDataType::of(adata)?;
+        let has_counts = kind.is_none_or(MinifiedDataType::has_counts);
+        let n_passes = usize::from(has_counts) + usize::from(params.filter_outlier_cells);
         let total = n_passes * adata.n_obs() + sides.map(n_visited).sum::<usize>();
         let mut progress = Part::new(observer, total);
-        let counts = self.count_statistics(adata, &groups, params.batch_size, &mut progress)?;
+        let counts = self.counts(adata, &groups, params.batch_size, &mut progress)?;
+        if matches!(counts, Counts::Expected(_)) {
+            progress.hear(&Event::Note { text: WITHOUT_COUNTS.into() });
+        }
         let latent = match params.filter_outlier_cells {
             true => Some(self.latent_means(adata, params.batch_size, &mut progress)?),
             false => None,
@@ -229,8 +241,11 @@ where
             let scales = [first.mean()?, second.mean()?];
             let n_pairs = params.use_permutation.then_some(params.m_permutation);
             let pairs = paired(first, second, n_pairs, &mut rng)?;
-            let of_counts = sides.map(|classes| counts.of(classes));
-            let mut tested = test(params, functions, &pairs, scales, of_counts)?;
+            let known = |side: usize| {
+                counts.of(sides[side], &groups, &scales[side], params.threshold_counts)
+            };
+            let known = [known(0)?, known(1)?];
+            let mut tested = test(params, functions, &pairs, scales, known)?;
             tested.names = comparison.names.clone();
             let table = tested.table(&self.var_names, params)?;
             if i == 0 {
@@ -281,12 +296,12 @@ fn test(
     functions: ChangeFunctions<'_>,
     pairs: &Pairs,
     scales: [Tensor; 2],
-    counts: [OfGroup; 2],
+    counts: [Known; 2],
 ) -> Result<Columns> {
     let mut columns = match params.mode {
         DeMode::Vanilla => vanilla(pairs, scales)?,
         DeMode::Change => {
-            let silent = counts.each_ref().map(|side| side.silent(params.threshold_counts));
+            let silent = counts.each_ref().map(|side| side.silent.clone());
             let how = Change {
                 delta: params.delta,
                 pseudocounts: params.pseudocounts,
@@ -297,8 +312,10 @@ fn test(
             change(pairs, scales, silent, &how)?
         }
     };
-    if params.all_stats {
-        columns.counts(counts);
+    if let ([Some(first), Some(second)], true) =
+        (counts.each_ref().map(|side| side.measured.as_ref()), params.all_stats)
+    {
+        columns.counts(first, second);
     }
     Ok(columns)
 }

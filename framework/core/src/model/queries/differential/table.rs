@@ -41,7 +41,7 @@ impl Columns {
     }
 
     /// What the counts say.
-    pub fn counts(&mut self, [first, second]: [OfGroup; 2]) {
+    pub fn counts(&mut self, first: &OfGroup, second: &OfGroup) {
         let sides = [(1, first), (2, second)];
         for (i, side) in &sides {
             self.push(&format!("raw_mean{i}"), single(&side.mean));
