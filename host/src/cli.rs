@@ -90,6 +90,10 @@ pub enum Command {
     #[command(after_help = "The model's methods: scvi query DIR --help\n\
                             A method's own options: scvi query DIR METHOD --help")]
     Query(Query),
+    /// Map a query data set onto a reference model: learn its new batches, forget nothing
+    #[command(arg_required_else_help = true)]
+    #[command(after_help = "The mapping's own options: scvi map DIR QUERY --help")]
+    Map(Map),
     /// Reduce a data set to the posterior of its cells, and save the model with it
     #[command(arg_required_else_help = true)]
     #[command(after_help = "To what it can be reduced: scvi minify DIR --help")]
@@ -354,6 +358,28 @@ pub struct Query {
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
     /// Replace OUT if it exists
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// `scvi map`
+#[derive(Clone, Debug, Args)]
+pub struct Map {
+    /// The reference model's folder, ours or written by scvi-tools
+    pub dir: PathBuf,
+    /// The query data set (.h5ad); its genes are brought into the reference's order, missing ones
+    /// padded with zeros
+    pub query: PathBuf,
+    /// Folder for the model of the query
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Leave X and layers in the file and read them row by row, for data larger than memory
+    #[arg(long)]
+    pub backed: bool,
+    /// Keep a copy of the data set in the model's folder; done anyway where genes had to be changed
+    #[arg(long)]
+    pub save_anndata: bool,
+    /// Replace the folder if it exists
     #[arg(long)]
     pub overwrite: bool,
 }

@@ -18,7 +18,7 @@ use scvi_framework::{
 use crate::{
     failure::{Error, Result},
     folder::{self, DataSet},
-    plan::{KeepData, Train},
+    plan::{KeepData, Training},
     progress::{Progress, Show},
     session::Session,
     staged::{self, Overwrite},
@@ -32,7 +32,7 @@ pub fn best_of(dir: &Path) -> PathBuf {
 
 /// Keeps the models of one training, and shows how far it is.
 pub struct Keeper<'a> {
-    plan: &'a Train,
+    training: &'a Training,
     session: &'a Session,
     progress: Progress,
     overwrite: Overwrite,
@@ -44,26 +44,31 @@ pub struct Keeper<'a> {
 ///
 /// # Errors
 /// When something stands where they will go; where models may be replaced, when that is no model.
-pub fn check(plan: &Train, overwrite: Overwrite) -> Result<()> {
-    staged::check_model(&plan.out, overwrite)?;
+pub fn check(training: &Training, overwrite: Overwrite) -> Result<()> {
+    staged::check_model(&training.out, overwrite)?;
     let has_best =
-        overwrite == Overwrite::Replace || plan.training.contains_key("checkpoint_every");
-    if has_best { staged::check_model(&best_of(&plan.out), overwrite) } else { Ok(()) }
+        overwrite == Overwrite::Replace || training.args.contains_key("checkpoint_every");
+    if has_best { staged::check_model(&best_of(&training.out), overwrite) } else { Ok(()) }
 }
 
 impl<'a> Keeper<'a> {
     /// For a training from its beginning; from now on Ctrl-C stops that.
-    pub fn of_new(plan: &'a Train, session: &'a Session, overwrite: Overwrite, show: Show) -> Self {
+    pub fn of_new(
+        training: &'a Training,
+        session: &'a Session,
+        overwrite: Overwrite,
+        show: Show,
+    ) -> Self {
         let progress = Progress::new(show);
-        Self { plan, session, progress, overwrite, has_copy: false, has_checkpoint: false }
+        Self { training, session, progress, overwrite, has_copy: false, has_checkpoint: false }
     }
 
     /// For a training that goes on: its own models are replaced, and a copy of the data set stays.
-    pub fn of_resumed(plan: &'a Train, session: &'a Session, show: Show) -> Self {
+    pub fn of_resumed(training: &'a Training, session: &'a Session, show: Show) -> Self {
         Self {
-            has_copy: folder::has_copy(&plan.out),
+            has_copy: folder::has_copy(&training.out),
             has_checkpoint: true,
-            ..Self::of_new(plan, session, Overwrite::Replace, show)
+            ..Self::of_new(training, session, Overwrite::Replace, show)
         }
     }
 
@@ -77,7 +82,7 @@ impl<'a> Keeper<'a> {
     /// # Errors
     /// When it cannot be written there. [`Error::KeptNotAsAsked`] then says where it is.
     pub fn keep(&mut self, saved: &SavedModel, adata: &AnnData) -> Result<()> {
-        let (out, wants_copy) = (&self.plan.out, self.plan.keep == KeepData::Copy);
+        let (out, wants_copy) = (&self.training.out, self.training.keep == KeepData::Copy);
         let data = match (self.has_copy, wants_copy) {
             (true, _) => DataSet::Stays,
             (false, true) => DataSet::Copy(adata),
@@ -98,7 +103,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn elsewhere(&self, saved: &SavedModel) -> Result<PathBuf> {
-        let name = self.plan.out.file_name().unwrap_or_default().to_string_lossy();
+        let name = self.training.out.file_name().unwrap_or_default().to_string_lossy();
         let mut builder = tempfile::Builder::new();
         let folder = builder.prefix(&format!("{name}-")).tempdir_in(env::temp_dir());
         let folder = folder.map_err(|source| Error::Write { path: env::temp_dir(), source })?;
@@ -119,14 +124,14 @@ impl<'a> Keeper<'a> {
         if saved.meta.plugin.is_none() {
             saved.meta.plugin = self.session.plugin_of(&saved.meta.model_name);
         }
-        folder::write(dir, &saved, overwrite, &self.plan.file, data)
+        folder::write(dir, &saved, overwrite, &self.training.file, data)
     }
 
     fn keep_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         let data = if self.has_copy { DataSet::Stays } else { DataSet::Path };
-        self.write(&self.plan.out, &checkpoint.model, self.overwrite, data)?;
+        self.write(&self.training.out, &checkpoint.model, self.overwrite, data)?;
         self.overwrite = Overwrite::Replace;
-        let best = best_of(&self.plan.out);
+        let best = best_of(&self.training.out);
         if checkpoint.is_best {
             self.write(&best, &checkpoint.model, Overwrite::Replace, DataSet::Path)?;
         } else if !self.has_checkpoint {

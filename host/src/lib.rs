@@ -27,6 +27,7 @@ mod results;
 pub mod session;
 mod staged;
 mod term;
+mod trained;
 
 use std::{ffi::OsString, panic, process::ExitCode};
 

@@ -23,6 +23,8 @@ pub enum Group {
     Training,
     /// Arguments of a query.
     Query,
+    /// Arguments of `load_query_data`.
+    Mapping,
     /// Arguments of `minify_adata`.
     Minification,
     /// Arguments of a simulation.
@@ -36,6 +38,7 @@ impl fmt::Display for Group {
             Group::Model => "Model",
             Group::Training => "Training",
             Group::Query => "Query",
+            Group::Mapping => "Mapping",
             Group::Minification => "Minification",
             Group::Simulation => "Simulation",
         })
@@ -50,6 +53,7 @@ impl Group {
             Group::Model => "model",
             Group::Training => "train",
             Group::Query => "query",
+            Group::Mapping => "map",
             Group::Minification => "minify",
             Group::Simulation => "simulation",
         }

@@ -50,6 +50,8 @@ pub struct Parsed {
     pub training: Args,
     /// Arguments given for the query.
     pub query: Args,
+    /// Arguments given for `load_query_data`.
+    pub mapping: Args,
     /// Arguments given for `minify_adata`.
     pub minification: Args,
     /// Arguments given for the simulation.
@@ -88,6 +90,7 @@ pub fn parse(argv: &[OsString], describe: &dyn Describe) -> Result<Parsed> {
         model: given(Group::Model),
         training: given(Group::Training),
         query: given(Group::Query),
+        mapping: given(Group::Mapping),
         minification: given(Group::Minification),
         simulation: given(Group::Simulation),
     })
@@ -172,6 +175,11 @@ impl Scan {
             (["query"], Some(dir)) => {
                 let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;
                 self.method(model)
+            }
+            (["map"], Some(dir)) => {
+                let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;
+                let groups = vec![(Group::Mapping, model.mapping), (Group::Training, model.train)];
+                Ok(Specs { groups, after_help: None })
             }
             (["minify"], Some(dir)) => {
                 let model = describe.saved(&self.plugin_dirs, Path::new(dir))?;

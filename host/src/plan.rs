@@ -52,6 +52,7 @@ pub enum Job {
     ShowSaved { dir: PathBuf, part: Part },
     ConvertModel(ConvertModel),
     Query(Query),
+    Map(MapQuery),
     Minify(Minify),
     Plot(Plot),
     Report(Report),
@@ -161,24 +162,44 @@ pub struct Setup {
 pub struct Train {
     /// The model.
     pub model: String,
-    /// The data set.
-    pub file: PathBuf,
-    /// Where its matrices are kept.
-    pub backed: Backing,
-    /// Folder for the model.
-    pub out: PathBuf,
+    /// How it is trained, on what.
+    pub training: Training,
     /// Anew, or on from there.
     pub start: Start,
-    /// Whether the data set goes along.
-    pub keep: KeepData,
     /// Arguments of `setup_anndata`.
     pub setup: Args,
     /// Fields beside the model's.
     pub fields: Vec<Value>,
     /// Arguments of the constructor.
     pub init: Args,
+}
+
+/// What to map onto which reference.
+#[derive(Debug)]
+pub struct MapQuery {
+    /// The reference model.
+    pub dir: PathBuf,
+    /// How the model is trained, on which query.
+    pub training: Training,
+    /// Whether its folder may be replaced.
+    pub overwrite: Overwrite,
+    /// Arguments of `load_query_data`.
+    pub mapping: Args,
+}
+
+/// What a training is of, and what becomes of the model.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// The data set.
+    pub file: PathBuf,
+    /// Where its matrices are kept.
+    pub backed: Backing,
+    /// Folder for the model.
+    pub out: PathBuf,
+    /// Whether the data set goes along.
+    pub keep: KeepData,
     /// Arguments of `train`.
-    pub training: Args,
+    pub args: Args,
 }
 
 /// Where a training starts.
@@ -200,6 +221,12 @@ pub enum KeepData {
     Path,
     /// A copy.
     Copy,
+}
+
+impl KeepData {
+    fn of(save_anndata: bool) -> Self {
+        if save_anndata { Self::Copy } else { Self::Path }
+    }
 }
 
 /// What to ask whom about what.
@@ -348,18 +375,32 @@ impl Plan {
             }),
             Command::Train(t) => Job::Train(Train {
                 model: t.model,
-                file: t.file,
-                backed: backing(t.backed),
-                out: t.out,
+                training: Training {
+                    file: t.file,
+                    backed: backing(t.backed),
+                    out: t.out,
+                    keep: KeepData::of(t.save_anndata),
+                    args: parsed.training,
+                },
                 start: match t.resume {
                     true => Start::Resume { seed: global.seed },
                     false => Start::Afresh(t.overwrite.into()),
                 },
-                keep: if t.save_anndata { KeepData::Copy } else { KeepData::Path },
                 setup: parsed.setup,
                 fields: t.fields.field,
                 init: parsed.model,
-                training: parsed.training,
+            }),
+            Command::Map(m) => Job::Map(MapQuery {
+                dir: m.dir,
+                training: Training {
+                    file: m.query,
+                    backed: backing(m.backed),
+                    out: m.out,
+                    keep: KeepData::of(m.save_anndata),
+                    args: parsed.training,
+                },
+                overwrite: m.overwrite.into(),
+                mapping: parsed.mapping,
             }),
             Command::Show(s) => Job::ShowSaved { dir: s.dir.clone(), part: Part::of(s)? },
             Command::Convert(c) => Job::ConvertModel(ConvertModel {

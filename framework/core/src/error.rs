@@ -118,6 +118,18 @@ pub enum Error {
         /// Names that the file has and the model lacks.
         unexpected: Vec<String>,
     },
+    /// A parameter that has another shape than the reference's, and not by new categories.
+    #[error(
+        "parameter `{parameter}` has shape {query:?} for the query and {reference:?} in the reference, and the model does not say which of its entries stand for categories; its author must (nn::Path::layout)"
+    )]
+    Ungrown {
+        /// The parameter.
+        parameter: String,
+        /// Its shape in the reference.
+        reference: Vec<i64>,
+        /// Its shape for the query.
+        query: Vec<i64>,
+    },
     // --- registration -----------------------------------------------------------------------
     /// Two fields of one model have the same registry key.
     #[error("two fields are registered as `{key}`; each needs a registry key of its own")]
@@ -206,6 +218,69 @@ pub enum Error {
         first: String,
         /// What to do.
         hint: String,
+    },
+    /// Something that the reference model reads and the query has not.
+    #[error(
+        "the query has no {slot} `{key}`, which the reference model reads; {}; present: {}",
+        if *slot == "obs" { format!("add the column, one value per study or donor, e.g. in Python adata.obs[\"{key}\"] = \"query\"") } else { "add it".into() },
+        list(present)
+    )]
+    QueryLacks {
+        /// Where it should be.
+        slot: &'static str,
+        /// Its name.
+        key: String,
+        /// The names that are there.
+        present: Vec<String>,
+    },
+    /// Genes that the reference has and the query has not.
+    #[error(
+        "the query lacks {} of the reference's {n_reference} genes: {}; pad them with zeros (prepare_query_anndata, which `scvi map` does by itself)",
+        missing.len(), first(missing, 5)
+    )]
+    QueryLacksGenes {
+        /// Genes of the reference.
+        n_reference: usize,
+        /// Those that are missing.
+        missing: Vec<String>,
+    },
+    /// A query with none of the reference's genes.
+    #[error(
+        "none of the reference's {n_reference} genes is in the query: it has {}, the reference {}; {hint}",
+        first(query, 3),
+        first(reference, 3)
+    )]
+    NoSharedGenes {
+        /// Genes of the reference.
+        n_reference: usize,
+        /// Names of the query's genes.
+        query: Vec<String>,
+        /// Names of the reference's genes.
+        reference: Vec<String>,
+        /// What to do.
+        hint: String,
+    },
+    /// A gene of the reference that the query has more than once.
+    #[error(
+        "{} of the reference's genes occur more than once in the query: {}; in Python adata.var_names_make_unique() numbers them, or add them up",
+        names.len(), first(names, 5)
+    )]
+    RepeatedGenes {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Categories that differ from known ones in kind alone.
+    #[error(
+        "obs column `{column}`: {} here, {} in the reference: numbers in one and text in the other; make the query's like the reference's, in Python adata.obs[\"{column}\"] = adata.obs[\"{column}\"].astype({})",
+        list(found), list(known), if known.iter().any(|k| k.starts_with('"')) { "str" } else { "int" }
+    )]
+    OtherKindOfCategory {
+        /// The column.
+        column: String,
+        /// As they are here, as JSON.
+        found: Vec<String>,
+        /// As they are in the reference, as JSON.
+        known: Vec<String>,
     },
     /// Rows of a column without a usable value.
     #[error("{what}: {n_bad} of {n_rows} {rows} have {wrong}, first {}; {hint}", list(names))]

@@ -6,7 +6,9 @@ use scvi_framework::{model::Settings, saved::folder::ADATA, serde_json::json};
 
 use crate::{
     failure::{Error, Result},
-    files, folder, interrupt,
+    files,
+    folder::{self, DataSet},
+    interrupt,
     plan::{Format, Minify, Ui},
     progress::Progress,
     session::Session,
@@ -33,7 +35,7 @@ pub fn run(plan: &Minify, session: &Session, settings: &Settings, ui: &Ui) -> Re
     minified?;
     let mut saved = model.save()?;
     saved.meta.plugin = saved.meta.plugin.or(plugin);
-    folder::write(&plan.out, &saved, plan.overwrite, &file, folder::DataSet::Copy(&adata))?;
+    folder::write(&plan.out, &saved, plan.overwrite, &file, DataSet::Copy(&adata))?;
     let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
     let (before, after) = (size(&file), size(&plan.out.join(ADATA)));
     let megabytes = |n: u64| format!("{} MB", term::number(n as f64 / 1e6));

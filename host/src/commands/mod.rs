@@ -6,6 +6,7 @@ mod convert_model;
 mod data;
 mod fields;
 mod latent_map;
+mod map;
 mod minify;
 mod models;
 mod new_plugin;
@@ -45,6 +46,7 @@ pub fn run(plan: &Plan, session: &Session) -> Result<()> {
         Job::ShowSaved { dir, part } => show::run(dir, part, session, settings, ui),
         Job::ConvertModel(plan) => convert_model::run(plan, session, ui),
         Job::Query(plan) => query::run(plan, session, settings, ui),
+        Job::Map(plan) => map::run(plan, session, settings, ui),
         Job::Minify(plan) => minify::run(plan, session, settings, ui),
         Job::Plot(plan) => plot::run(plan, session, settings, ui),
         Job::Report(plan) => report::run(plan, session, settings, ui),

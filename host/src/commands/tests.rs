@@ -66,6 +66,7 @@ impl DynModelClass for Toy {
             setup: vec![],
             init: vec![],
             train: vec![],
+            mapping: vec![],
             minify: vec![],
             methods: vec![get("get_latent_representation")],
         }
@@ -90,6 +91,17 @@ impl DynModelClass for Toy {
         &self,
         _: SavedModel,
         _: &[Arc<dyn AnnDataField>],
+        _: &Settings,
+    ) -> FrameworkResult<Box<dyn DynModel>> {
+        Ok(Box::new(self.clone()))
+    }
+
+    fn load_query_data(
+        &self,
+        _: &mut AnnData,
+        _: SavedModel,
+        _: &[Arc<dyn AnnDataField>],
+        _: &Args,
         _: &Settings,
     ) -> FrameworkResult<Box<dyn DynModel>> {
         Ok(Box::new(self.clone()))
@@ -157,6 +169,7 @@ impl DynModel for Toy {
             var_names: vec!["g".into()],
             is_trained: true,
             training: None,
+            mapped: None,
             history: [("elbo_train".to_owned(), self.epochs.clone())].into_iter().collect(),
             train_indices: vec![],
             validation_indices: vec![],

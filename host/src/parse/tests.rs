@@ -22,6 +22,7 @@ fn description() -> ModelDescription {
         setup: vec![spec("batch_key", ParamKind::Text, Value::Null)],
         init: vec![spec("n_latent", ParamKind::Int, json!(10))],
         train: vec![spec("max_epochs", ParamKind::Int, Value::Null)],
+        mapping: Vec::new(),
         minify: Vec::new(),
         methods: vec![MethodDescription {
             name: "get_latent_representation".into(),

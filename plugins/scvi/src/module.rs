@@ -21,7 +21,7 @@ use scvi_framework::{
     model::{BaseModule, Ctx, HasBatchEmbedding, LossOutput, MinifiedMode, ModuleData},
     nn::{
         self, BatchRepresentation, Covariates, DecoderScvi, Embedding, Encoder, Expression,
-        FcConfig, GeneDispersion, Latent, LatentDistribution, LibraryPrior, ScaleActivation,
+        FcConfig, GeneDispersion, Latent, LatentDistribution, LibraryPrior, Part, ScaleActivation,
     },
     registry_keys::REGISTRY_KEYS,
     tch::Tensor,
@@ -93,7 +93,8 @@ impl ScviModule {
             dispersion,
             library_prior,
             z_encoder: encoder(params.n_latent).build(path / "z_encoder"),
-            l_encoder: encoder(1).n_layers(1).build(path / "l_encoder"),
+            // A query's depths are its own.
+            l_encoder: encoder(1).n_layers(1).build((path / "l_encoder").in_part(Part::Relearnt)),
             decoder: decoder.scale_activation(scale_activation).build(path / "decoder"),
             covariates,
             encode_covariates: encodes,

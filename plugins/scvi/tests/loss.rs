@@ -7,7 +7,10 @@ use scvi_framework::{
     data::{AnnDataLoader, AnnDataManager, Batch, LoaderOptions, library_log_moments},
     distributions::GeneLikelihood,
     model::{BaseModelClass, BaseModule, Ctx, HasQz, LossOutput, ModuleData, Noise},
-    nn::{BatchRepresentation, Dispersion, LatentDistribution, NormUse, Store, VarActivation},
+    nn::{
+        BatchRepresentation, Dispersion, LatentDistribution, NormUse, Store, Trainable,
+        VarActivation,
+    },
     params::{Args, Params},
     registry_keys::REGISTRY_KEYS,
     tch::{self, Device, Kind, Tensor},
@@ -126,7 +129,7 @@ fn check_gradient(setup: &ScviSetup, params: &ScviParams) {
     let fixture = Fixture::new(setup, params);
     fixture.losses().loss.backward();
     let h = 1e-6;
-    for (name, parameter) in fixture.store.trainable() {
+    for (name, Trainable { tensor: parameter, .. }) in fixture.store.trainable() {
         let flat = parameter.detach().view(-1); // shares memory
         let n = flat.size()[0];
         for i in [0, n / 3, n / 2, n - 1] {
@@ -219,7 +222,7 @@ fn cells_without_counts_train() {
         let losses = fixture.losses();
         losses.loss.backward();
         assert!(losses.loss.double_value(&[]).is_finite(), "{gene_likelihood:?}");
-        for (name, parameter) in fixture.store.trainable() {
+        for (name, Trainable { tensor: parameter, .. }) in fixture.store.trainable() {
             let gradient = parameter.grad();
             let is_finite =
                 !gradient.defined() || i64::try_from(gradient.isfinite().all()).unwrap() == 1;

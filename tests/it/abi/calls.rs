@@ -226,6 +226,7 @@ fn saved(init: Value) -> SavedModel {
             var_names: vec!["g".into()],
             is_trained: true,
             training: None,
+            mapped: None,
             history: [("elbo_train".to_owned(), history)].into_iter().collect(),
             train_indices: vec![1, 0],
             validation_indices: vec![],

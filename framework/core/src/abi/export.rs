@@ -119,10 +119,18 @@ impl PluginSide {
                 })?
             }
             PluginRequest::Load { model, saved, lent, settings } => {
-                let saved = desk.unpacker.saved(saved)?;
+                let saved = desk.unpacker.saved(*saved)?;
                 let lent = desk.fields(lent)?;
                 let model = class(&model)?.load(saved, &lent, &settings)?;
                 desk.plain(Ok(self.keep(model)))
+            }
+            PluginRequest::Map { model, reference, lent, args, settings, data } => {
+                let reference = desk.unpacker.saved(*reference)?;
+                let lent = desk.fields(lent)?;
+                desk.with_data(data, |adata, _| {
+                    let class = class(&model)?;
+                    Ok(self.keep(class.load_query_data(adata, reference, &lent, &args, &settings)?))
+                })?
             }
             PluginRequest::Train { id, args, data } => {
                 let model = self.model(id)?;

@@ -199,10 +199,31 @@ impl DynModelClass for ForeignClass {
     ) -> Result<Box<dyn DynModel>> {
         let (reply, _) = self.peer.ask("load", |packer, _| {
             let (model, settings) = (self.description.name.clone(), settings.clone());
-            let (saved, lent) = (packer.saved(&saved), packer.fields(lent)?);
+            let (saved, lent) = (Box::new(packer.saved(&saved)), packer.fields(lent)?);
             Ok(PluginRequest::Load { model, saved, lent, settings })
         })?;
         self.model("load", &reply)
+    }
+    fn load_query_data(
+        &self,
+        adata: &mut AnnData,
+        reference: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        args: &Args,
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        let lends = Lent { adata: Some(adata), sink: None, observer: &mut Silent };
+        let (reply, _) = self.peer.ask_with("load_query_data", lends, |packer, data| {
+            Ok(PluginRequest::Map {
+                model: self.description.name.clone(),
+                reference: Box::new(packer.saved(&reference)),
+                lent: packer.fields(lent)?,
+                args: args.clone(),
+                settings: settings.clone(),
+                data: given(data)?,
+            })
+        })?;
+        self.model("load_query_data", &reply)
     }
 }
 

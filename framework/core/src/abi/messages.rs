@@ -50,7 +50,16 @@ pub enum PluginRequest {
     /// A new model for a data set.
     Create { model: String, setup: WireSetup, init: Args, settings: Settings, data: WireData },
     /// A model from its saved state.
-    Load { model: String, saved: WireSaved, lent: Vec<WireField>, settings: Settings },
+    Load { model: String, saved: Box<WireSaved>, lent: Vec<WireField>, settings: Settings },
+    /// A model for a query that continues a reference.
+    Map {
+        model: String,
+        reference: Box<WireSaved>,
+        lent: Vec<WireField>,
+        args: Args,
+        settings: Settings,
+        data: WireData,
+    },
     /// Trains a model.
     Train { id: ModelId, args: Args, data: WireData },
     /// Goes on with a model's training.
@@ -82,7 +91,7 @@ pub enum PluginReply {
     Field(FieldReply),
     /// To `Setup`: the registry.
     Registry(Value),
-    /// To `Create` and `Load`.
+    /// To `Create`, `Load` and `Map`.
     Model { id: ModelId, class_name: String },
     /// To `Train` and `Resume`.
     Trained(Ending),

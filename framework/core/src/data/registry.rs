@@ -111,6 +111,18 @@ impl Registry {
         })
     }
 
+    /// As it is saved.
+    ///
+    /// # Errors
+    /// When a field cannot be written as JSON.
+    pub fn to_json(&self) -> Result<Value> {
+        serde_json::to_value(self).map_err(|e| Error::Kind {
+            what: "registry".into(),
+            expected: "something that JSON can hold".into(),
+            found: e.to_string(),
+        })
+    }
+
     /// The statistics of all fields together.
     pub fn summary_stats(&self) -> SummaryStats {
         let all = self.field_registries.values();

@@ -53,6 +53,21 @@ impl Category {
         serde_json::json!(self).to_string()
     }
 
+    /// Whether it is of another kind and reads the same, as 1 and "1" do.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        self.rank() != other.rank() && self.text() == other.text()
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.strip_suffix(".0").unwrap_or(text).to_owned(),
+            Self::Bool(true) => "True".into(),
+            Self::Bool(false) => "False".into(),
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => value.to_string(),
+        }
+    }
+
     /// Whether it is the same value; 1 and 1.0 are.
     pub(super) fn same(&self, other: &Self) -> bool {
         self.key() == other.key()

@@ -28,6 +28,8 @@ pub struct ModelDescription {
     pub init: Vec<ParamSpec>,
     /// Arguments of `train`.
     pub train: Vec<ParamSpec>,
+    /// Arguments of `load_query_data`.
+    pub mapping: Vec<ParamSpec>,
     /// Arguments of `minify_adata`.
     pub minify: Vec<ParamSpec>,
     /// The queries, by name.
@@ -82,6 +84,20 @@ pub trait DynModelClass: Send + Sync {
         &self,
         saved: SavedModel,
         lent: &[Arc<dyn AnnDataField>],
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>>;
+
+    /// A model for a query that continues the reference, of this class; `lent` is as in
+    /// [`DynModelClass::load`]. See [`Model::load_query_data`](super::Model::load_query_data).
+    ///
+    /// # Errors
+    /// As [`DynModelClass::load`]; when the query does not fit the reference.
+    fn load_query_data(
+        &self,
+        adata: &mut AnnData,
+        reference: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        args: &Args,
         settings: &Settings,
     ) -> Result<Box<dyn DynModel>>;
 }

@@ -5,6 +5,7 @@ mod capabilities;
 mod class;
 mod data;
 mod dynamic;
+mod mapping;
 mod minified;
 mod minify;
 #[allow(clippy::module_inception, reason = "the file of the type `Model`")]
@@ -21,6 +22,9 @@ pub use capabilities::{HasBatchEmbedding, HasLibrary, HasPx, HasQz};
 pub use class::BaseModelClass;
 pub use data::ModuleData;
 pub use dynamic::{DynModel, DynModelClass, MethodDescription, ModelDescription};
+pub use mapping::{
+    Mapped, MappingParams, Prepared, new_categories, prepare_query_anndata, prepare_query_mudata,
+};
 pub use minified::MinifiedMode;
 pub use minify::MinifyParams;
 pub use model::Model;

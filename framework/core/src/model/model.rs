@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{BaseModelClass, ModuleData, Observer, Settings, Setup, setup, training};
+use super::{BaseModelClass, Mapped, ModuleData, Observer, Settings, Setup, setup, training};
 use crate::{
     anndata::{AnnData, Dense},
     data::{
@@ -34,6 +34,7 @@ pub struct Model<M: BaseModelClass> {
     pub(super) optimizer: IndexMap<String, Dense>,
     pub(super) history: History,
     pub(super) split: Split,
+    pub(super) mapped: Option<Mapped>,
 }
 
 impl<M: BaseModelClass> Model<M> {
@@ -101,7 +102,7 @@ impl<M: BaseModelClass> Model<M> {
         Self::fresh(manager, None, var_names, params, settings)
     }
 
-    fn fresh(
+    pub(super) fn fresh(
         manager: AnnDataManager,
         library_log_moments: Option<(Vec<f32>, Vec<f32>)>,
         var_names: Vec<String>,
@@ -123,6 +124,7 @@ impl<M: BaseModelClass> Model<M> {
             optimizer: IndexMap::new(),
             history: History::new(),
             split: Split::default(),
+            mapped: None,
         })
     }
 
@@ -166,7 +168,7 @@ impl<M: BaseModelClass> Model<M> {
         let module = build::<M>(&params, &manager, moments, &store)?;
         store.load(&saved.weights)?;
         settings.apply(); // the state of the generator does not depend on the initial weights
-        Ok(Self {
+        let mut model = Self {
             params,
             manager,
             module,
@@ -183,7 +185,10 @@ impl<M: BaseModelClass> Model<M> {
                 test: meta.test_indices,
                 notes: Vec::new(),
             },
-        })
+            mapped: None,
+        };
+        meta.mapped.map_or(Ok(()), |mapped| model.freeze(mapped))?;
+        Ok(model)
     }
 
     /// Trains on a data set; history goes on where it was, the optimiser starts afresh. A training
@@ -251,11 +256,7 @@ impl<M: BaseModelClass> Model<M> {
     }
 
     fn meta(&self) -> Result<ModelMeta> {
-        let registry = serde_json::to_value(self.manager.registry()).map_err(|e| Error::Kind {
-            what: "registry".into(),
-            expected: "something that JSON can hold".into(),
-            found: e.to_string(),
-        })?;
+        let registry = self.manager.registry().to_json()?;
         Ok(ModelMeta {
             format_version: FORMAT_VERSION,
             model_name: M::NAME.into(),
@@ -266,6 +267,7 @@ impl<M: BaseModelClass> Model<M> {
             var_names: self.var_names.clone(),
             is_trained: self.is_trained,
             training: self.training.clone(),
+            mapped: self.mapped.clone(),
             history: self.history.clone(),
             train_indices: self.split.train.clone(),
             validation_indices: self.split.validation.clone(),

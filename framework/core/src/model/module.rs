@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use tch::{Device, Tensor};
 
 use super::MinifiedMode;
-use crate::{data::Batch, error::Result};
+use crate::{data::Batch, error::Result, nn::Freezing};
 
 /// Where standard normal noise comes from.
 pub trait Noise {
@@ -32,17 +32,19 @@ pub struct Ctx<'a> {
     pub device: Device,
     /// Where noise comes from; tests inject their own.
     pub noise: &'a dyn Noise,
+    /// What training leaves as it is, in a model that continues another one.
+    pub freezing: Option<Freezing>,
 }
 
 impl Ctx<'_> {
     /// Evaluation on `device`, KL weight 1, noise from libtorch.
     pub fn eval(device: Device) -> Self {
-        Ctx { train: false, kl_weight: 1.0, device, noise: &TorchNoise }
+        Ctx { train: false, kl_weight: 1.0, device, noise: &TorchNoise, freezing: None }
     }
 
     /// Training on `device` with this KL weight, noise from libtorch.
     pub fn training(device: Device, kl_weight: f64) -> Self {
-        Ctx { train: true, kl_weight, device, noise: &TorchNoise }
+        Ctx { train: true, kl_weight, ..Ctx::eval(device) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    BaseModelClass, DynModel, DynModelClass, MethodDescription, MinifyParams, Model,
+    BaseModelClass, DynModel, DynModelClass, MappingParams, MethodDescription, MinifyParams, Model,
     ModelDescription, Observer, Settings, Setup, Sink, queries::get_from_registry,
 };
 use crate::{
@@ -75,6 +75,7 @@ impl<M: BaseModelClass> DynModelClass for Class<M> {
             setup: M::Setup::specs(),
             init: M::Params::specs(),
             train: TrainParams::specs(),
+            mapping: MappingParams::specs(),
             minify: MinifyParams::specs(),
             methods: self.queries.iter().map(Query::description).collect(),
         }
@@ -102,6 +103,19 @@ impl<M: BaseModelClass> DynModelClass for Class<M> {
         settings: &Settings,
     ) -> Result<Box<dyn DynModel>> {
         Ok(self.instance(Model::load_with(saved, lent, settings)?))
+    }
+
+    fn load_query_data(
+        &self,
+        adata: &mut AnnData,
+        reference: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        args: &Args,
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        let params = MappingParams::from_args(args)?;
+        let reference = Model::<M>::load_with(reference, lent, settings)?;
+        Ok(self.instance(Model::load_query_data(adata, &reference, &params, settings)?))
     }
 }
 

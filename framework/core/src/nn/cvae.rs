@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Init, LatentDistribution, Path, one_hot};
+use super::{Init, LatentDistribution, Layout, Path, Stretch, one_hot};
 use crate::{
     data::Batch,
     distributions::{Likelihood, Normal},
@@ -105,10 +105,14 @@ impl LibraryPrior {
         let what = "the prior of a latent library size";
         let moments = data.library_log_moments.as_ref();
         let (means, vars) = moments.ok_or(Error::NoDataSet { what })?;
-        let row = |values: &[f32]| Tensor::from_slice(values).unsqueeze(0); // [1, n_batch]
+        let per_batch = |name: &str, values: &[f32]| {
+            let buffer = path.buffer(name, &Tensor::from_slice(values).unsqueeze(0)); // [1, n_batch]
+            path.layout(name, Layout::new(1, [Stretch::Categories(values.len() as i64)]));
+            buffer
+        };
         Ok(Self {
-            log_means: path.buffer("library_log_means", &row(means)),
-            log_vars: path.buffer("library_log_vars", &row(vars)),
+            log_means: per_batch("library_log_means", means),
+            log_vars: per_batch("library_log_vars", vars),
         })
     }
 
@@ -158,10 +162,15 @@ impl GeneDispersion {
     pub fn new(path: &Path<'_>, kind: Dispersion, data: &ModuleData<'_>) -> Self {
         let n_vars = data.stats.n_vars();
         let px_r = |shape: &[i64]| path.param("px_r", shape, Init::Normal);
+        let per_category = |n: i64| {
+            let px_r = px_r(&[n_vars, n]);
+            path.layout("px_r", Layout::new(1, [Stretch::Categories(n)]));
+            px_r
+        };
         match kind {
             Dispersion::Gene => Self::Gene(px_r(&[n_vars])),
-            Dispersion::GeneBatch => Self::GeneBatch(px_r(&[n_vars, data.stats.n_batch()])),
-            Dispersion::GeneLabel => Self::GeneLabel(px_r(&[n_vars, data.stats.n_labels()])),
+            Dispersion::GeneBatch => Self::GeneBatch(per_category(data.stats.n_batch())),
+            Dispersion::GeneLabel => Self::GeneLabel(per_category(data.stats.n_labels())),
             Dispersion::GeneCell => Self::GeneCell,
         }
     }

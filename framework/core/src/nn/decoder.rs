@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{FcConfig, FcLayers, Linear, Path, fc_layers::fc_setters};
+use super::{FcConfig, FcLayers, Linear, Part, Path, fc_layers::fc_setters};
 use crate::{error::Result, model::Ctx};
 
 /// How expected frequencies are made positive.
@@ -94,6 +94,7 @@ impl DecoderScviBuilder {
 
     /// Fresh parameters under `path`; decoders drop no nodes, whatever the rate.
     pub fn build(self, path: Path<'_>) -> DecoderScvi {
+        let path = path.in_part(Part::Decoder);
         let (n_hidden, n_vars) = (self.fc.n_hidden, self.n_output);
         let fc = FcConfig { dropout_rate: 0.0, ..self.fc };
         DecoderScvi {

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Init, Path};
+use super::{Init, Layout, Path, Stretch};
 use crate::error::Result;
 
 /// A learnt vector per category, with parameter `weight` `[n_categories, n_dims]`.
@@ -14,7 +14,9 @@ pub struct Embedding {
 impl Embedding {
     /// Fresh vectors, standard normal.
     pub fn new(path: Path<'_>, n_categories: i64, n_dims: i64) -> Self {
-        Self { weight: path.param("weight", &[n_categories, n_dims], Init::Normal) }
+        let weight = path.param("weight", &[n_categories, n_dims], Init::Normal);
+        path.layout("weight", Layout::new(0, [Stretch::Categories(n_categories)]));
+        Self { weight }
     }
 
     /// The vector of each code, from int64 `[n_cells, 1]` to `[n_cells, n_dims]`.

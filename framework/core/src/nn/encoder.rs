@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{FcConfig, FcLayers, Linear, Path, fc_layers::fc_setters};
+use super::{FcConfig, FcLayers, Linear, Part, Path, fc_layers::fc_setters};
 use crate::{distributions::Normal, error::Result, model::Ctx};
 
 crate::choices! {
@@ -103,6 +103,7 @@ impl EncoderBuilder {
 
     /// Fresh parameters under `path`.
     pub fn build(self, path: Path<'_>) -> Encoder {
+        let path = path.in_part(Part::Encoder);
         let n_hidden = self.fc.n_hidden;
         Encoder {
             encoder: FcLayers::new(&path / "encoder", self.n_input, n_hidden, &self.fc),

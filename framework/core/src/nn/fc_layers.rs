@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{BatchNorm1d, LayerNorm, Linear, Path, one_hot};
+use super::{BatchNorm1d, LayerNorm, Linear, Part, Path, Role, one_hot};
 use crate::{
     error::{Error, Result},
     model::Ctx,
@@ -81,6 +81,7 @@ pub struct FcLayers {
     layers: Vec<Layer>,
     n_cats: Vec<i64>,
     dropout_rate: f64,
+    part: Part,
 }
 
 #[derive(Debug)]
@@ -94,16 +95,17 @@ struct Layer {
 impl FcLayers {
     /// Fresh layers from `n_in` to `n_out` features.
     pub fn new(path: Path<'_>, n_in: i64, n_out: i64, config: &FcConfig) -> Self {
-        let n_covariates: i64 = config.n_cats.iter().filter(|&&n| n > 1).sum();
+        let part = path.part();
         let layers = (0..config.n_layers).map(|i| {
             let path = &path / "fc_layers" / format_args!("Layer {i}");
             let takes_covariates = i == 0 || config.deep_injection;
+            let role = if i == 0 { Role::FirstLayer } else { Role::Any };
             let n_in = if i == 0 { n_in } else { config.n_hidden };
-            let n_in = n_in + if takes_covariates { n_covariates } else { 0 };
+            let n_cats = if takes_covariates { config.n_cats.as_slice() } else { &[] };
             let n_out = if i + 1 == config.n_layers { n_out } else { config.n_hidden };
             Layer {
                 takes_covariates,
-                linear: Linear::new(&path / 0, n_in, n_out),
+                linear: Linear::with_one_hots((&path / 0).in_role(role), n_in, n_cats, n_out),
                 batch_norm: config.batch_norm.then(|| BatchNorm1d::new(&path / 1, n_out)),
                 layer_norm: config.layer_norm.then(|| LayerNorm::new(n_out)),
             }
@@ -112,6 +114,7 @@ impl FcLayers {
             layers: layers.collect(),
             n_cats: config.n_cats.clone(),
             dropout_rate: config.dropout_rate,
+            part,
         }
     }
 
@@ -121,14 +124,14 @@ impl FcLayers {
     /// # Errors
     /// When covariates are missing, a code is unknown, or a shape does not fit.
     pub fn forward(&self, ctx: &Ctx<'_>, x: &Tensor, covariates: &[Tensor]) -> Result<Tensor> {
-        let one_hots = self.one_hots(x, covariates)?; // each [.., n_cells, n_categories]
+        let one_hots = self.one_hots(x, covariates)?; // each [n_cells, n_categories]
+        let drops = ctx.train && !ctx.freezing.is_some_and(|f| f.dropout(self.part));
         let mut h = x.shallow_clone();
         for layer in &self.layers {
-            if layer.takes_covariates && !one_hots.is_empty() {
-                let parts: Vec<&Tensor> = std::iter::once(&h).chain(&one_hots).collect();
-                h = Tensor::f_cat(&parts, -1)?;
-            }
-            h = layer.linear.forward(&h)?; // [.., n_cells, n_out]
+            h = match layer.takes_covariates && !one_hots.is_empty() {
+                true => layer.linear.forward_with(&h, &one_hots)?, // [.., n_cells, n_out]
+                false => layer.linear.forward(&h)?,
+            };
             if let Some(norm) = &layer.batch_norm {
                 h = norm.forward(ctx, &h)?;
             }
@@ -136,7 +139,7 @@ impl FcLayers {
                 h = norm.forward(&h)?;
             }
             h = h.relu();
-            if ctx.train && self.dropout_rate > 0.0 {
+            if drops && self.dropout_rate > 0.0 {
                 h = h.dropout(self.dropout_rate, true);
             }
         }
@@ -152,7 +155,7 @@ impl FcLayers {
             });
         }
         let given = covariates.iter().zip(&self.n_cats).filter(|&(_, &n)| n > 1);
-        given.map(|(codes, &n)| spread(&self.one_hot(x, codes, n)?, x)).collect()
+        given.map(|(codes, &n)| self.one_hot(x, codes, n)).collect()
     }
 
     fn one_hot(&self, x: &Tensor, codes: &Tensor, n_categories: i64) -> Result<Tensor> {

@@ -9,6 +9,8 @@ mod decoder;
 mod embedding;
 mod encoder;
 mod fc_layers;
+mod freezing;
+mod growth;
 mod linear;
 mod norm;
 #[cfg(test)]
@@ -20,6 +22,8 @@ pub use decoder::{DecoderScvi, DecoderScviBuilder, ScaleActivation};
 pub use embedding::{Embedding, one_hot};
 pub use encoder::{Encoder, EncoderBuilder, LatentDistribution, VarActivation};
 pub use fc_layers::{FcConfig, FcLayers};
+pub use freezing::{Freezing, Part, Role};
+pub use growth::{Entries, Layout, Stretch};
 pub use linear::Linear;
 pub use norm::{BatchNorm1d, LayerNorm, NormUse};
-pub use store::{Init, Path, Store};
+pub use store::{Init, Path, Sizes, Store, Trainable};

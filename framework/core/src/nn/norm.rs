@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Init, Path};
+use super::{Init, Part, Path, Role};
 use crate::{
     error::{Error, Result},
     model::Ctx,
@@ -43,6 +43,7 @@ pub struct BatchNorm1d {
     running_mean: Tensor,
     running_var: Tensor,
     num_batches_tracked: Tensor,
+    part: Part,
 }
 
 impl BatchNorm1d {
@@ -53,6 +54,7 @@ impl BatchNorm1d {
 
     /// The identity, up to normalisation.
     pub fn new(path: Path<'_>, n_features: i64) -> Self {
+        let (part, path) = (path.part(), path.in_role(Role::Norm));
         let device = path.device();
         let zeros = Tensor::zeros([n_features], (Kind::Float, device));
         let count = Tensor::zeros([0i64; 0], (Kind::Int64, device));
@@ -62,6 +64,7 @@ impl BatchNorm1d {
             running_mean: path.buffer("running_mean", &zeros),
             running_var: path.buffer("running_var", &zeros.ones_like()),
             num_batches_tracked: path.buffer("num_batches_tracked", &count),
+            part,
         }
     }
 
@@ -86,17 +89,26 @@ impl BatchNorm1d {
         if found < 2 {
             return Err(Error::SmallBatch { found });
         }
-        let _ = self.num_batches_tracked.shallow_clone().f_add_scalar_(1)?;
+        if !self.is_frozen(ctx) {
+            let _ = self.num_batches_tracked.shallow_clone().f_add_scalar_(1)?;
+        }
         self.normalise(ctx, x)
     }
 
+    fn is_frozen(&self, ctx: &Ctx<'_>) -> bool {
+        ctx.freezing.is_some_and(|freezing| freezing.norms(self.part))
+    }
+
     fn normalise(&self, ctx: &Ctx<'_>, x: &Tensor) -> Result<Tensor> {
+        // A frozen one goes on normalising by the minibatch while training, and remembers nothing.
+        let remembers = !ctx.train || !self.is_frozen(ctx);
+        let running = |statistic| remembers.then_some(statistic);
         let flat = x.f_reshape([-1, self.weight.size()[0]])?;
         let normalised = flat.f_batch_norm(
             Some(&self.weight),
             Some(&self.bias),
-            Some(&self.running_mean),
-            Some(&self.running_var),
+            running(&self.running_mean),
+            running(&self.running_var),
             ctx.train,
             Self::MOMENTUM,
             Self::EPS,

@@ -26,6 +26,7 @@ use crate::{
     anndata::Dense,
     data::SetupView,
     error::Result,
+    model::Mapped,
     params::Args,
     registry_keys::REGISTRY_KEYS,
     train::{Ending, TrainerState},
@@ -58,6 +59,9 @@ pub struct ModelMeta {
     /// The last training; none where that is not recorded, as by scvi-tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<Training>,
+    /// How it came out of a reference model; none when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapped: Option<Mapped>,
     /// Metric → one value per epoch.
     #[serde(with = "history")]
     pub history: IndexMap<String, Vec<f64>>,

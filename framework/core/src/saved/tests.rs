@@ -53,6 +53,7 @@ fn model(latent: i64) -> SavedModel {
                 ending: Some(Ending::EarlyStopping),
                 state: None,
             }),
+            mapped: None,
             history: [("elbo_train".to_owned(), vec![0.1 + 0.2, f64::INFINITY, 1e300])].into(),
             train_indices: vec![2, 0],
             validation_indices: vec![1],

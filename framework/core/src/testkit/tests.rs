@@ -127,6 +127,7 @@ impl DynModelClass for Forgetful {
             setup: Vec::new(),
             init: Vec::new(),
             train: Vec::new(),
+            mapping: Vec::new(),
             minify: Vec::new(),
             methods: vec![MethodDescription { name, about, tables: false, args }],
         }
@@ -150,6 +151,17 @@ impl DynModelClass for Forgetful {
         &self,
         _: SavedModel,
         _: &[Arc<dyn AnnDataField>],
+        _: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        Ok(ForgetfulModel::fresh())
+    }
+
+    fn load_query_data(
+        &self,
+        _: &mut AnnData,
+        _: SavedModel,
+        _: &[Arc<dyn AnnDataField>],
+        _: &Args,
         _: &Settings,
     ) -> Result<Box<dyn DynModel>> {
         Ok(ForgetfulModel::fresh())
@@ -200,6 +212,7 @@ impl DynModel for ForgetfulModel {
                 var_names: Vec::new(),
                 is_trained: true,
                 training: None,
+                mapped: None,
                 history: IndexMap::from([("elbo_train".to_owned(), vec![f64::INFINITY; 2])]),
                 train_indices: Vec::new(),
                 validation_indices: Vec::new(),

@@ -8,7 +8,10 @@ use crate::{
     anndata::Dense,
     error::{Error, Result},
     kernels::{AdamStep, Moments},
-    nn::convert::{to_dense, to_tensor},
+    nn::{
+        Trainable,
+        convert::{to_dense, to_tensor},
+    },
 };
 
 /// Decay rates of the first and second moment.
@@ -16,14 +19,15 @@ const BETAS: (f64, f64) = (0.9, 0.999);
 
 #[derive(Debug)]
 struct Slot {
-    parameter: Tensor,
+    parameter: Trainable,
     moments: Moments,
     step: i32,
 }
 
 /// Adam (Kingma & Ba 2015), or AdamW (Loshchilov & Hutter 2019).
 ///
-/// Parameters that never get a gradient are never touched, not even by weight decay.
+/// Parameters that never get a gradient are never touched, not even by weight decay; nor are entries
+/// that are not to be trained: there are no gradients and no moments of them.
 #[derive(Debug)]
 pub struct Adam {
     slots: Vec<Slot>,
@@ -36,38 +40,50 @@ pub struct Adam {
 
 impl Adam {
     /// For these parameters, which share memory with the module's.
-    pub fn new(parameters: impl IntoIterator<Item = Tensor>, params: &TrainParams) -> Self {
-        let slot = |parameter: Tensor| {
-            let zeros = || parameter.zeros_like().detach();
-            let moments = Moments { mean: zeros(), mean_square: zeros() };
-            Slot { parameter, moments, step: 0 }
-        };
-        Self {
-            slots: parameters.into_iter().map(slot).collect(),
+    ///
+    /// # Errors
+    /// When a parameter lacks entries that are to be trained.
+    pub fn new(
+        parameters: impl IntoIterator<Item = Trainable>,
+        params: &TrainParams,
+    ) -> Result<Self> {
+        Ok(Self {
+            slots: parameters.into_iter().map(Slot::new).collect::<Result<_>>()?,
             lr: params.lr,
             eps: params.eps,
             weight_decay: params.weight_decay,
             rule: params.optimizer,
-        }
+        })
     }
 
-    /// The gradient of a scalar by each parameter, in their order; undefined tensors for parameters
-    /// that it does not depend on.
+    /// The gradient of a scalar by each parameter's trained entries, in their order; undefined tensors
+    /// for parameters that it does not depend on.
     ///
     /// # Errors
     /// When nothing that the scalar depends on is a parameter.
     pub fn gradients(&self, loss: &Tensor) -> Result<Vec<Tensor>> {
-        let parameters: Vec<&Tensor> = self.slots.iter().map(|slot| &slot.parameter).collect();
-        Ok(Tensor::f_run_backward(&[loss], &parameters, false, false)?)
+        let parameters: Vec<&Tensor> =
+            self.slots.iter().map(|slot| &slot.parameter.tensor).collect();
+        let grads = Tensor::f_run_backward(&[loss], &parameters, false, false)?;
+        let trained =
+            self.slots.iter().zip(grads).map(|(slot, grad)| match &slot.parameter.entries {
+                Some(entries) if grad.defined() => entries.of(&grad),
+                _ => Ok(grad),
+            });
+        trained.collect()
     }
 
     /// Changes each parameter that has a gradient, by gradients in the order of parameters.
-    pub fn step(&mut self, grads: &[Tensor]) {
+    ///
+    /// # Errors
+    /// When a gradient has another shape than what it is of.
+    pub fn step(&mut self, grads: &[Tensor]) -> Result<()> {
         tch::no_grad(|| {
-            for (slot, grad) in self.slots.iter_mut().zip(grads).filter(|(_, g)| g.defined()) {
-                slot.update(grad, self.lr, self.eps, self.weight_decay, self.rule);
-            }
-        });
+            let mut slots = self.slots.iter_mut().zip(grads).filter(|(_, grad)| grad.defined());
+            slots.try_for_each(|(slot, grad)| {
+                slot.update(grad, self.lr, self.eps, self.weight_decay, self.rule)
+            })
+        })
     }
 }
 
@@ -155,7 +171,24 @@ pub fn clip_grad_value(grads: &[Tensor], max: f64) {
 }
 
 impl Slot {
-    fn update(&mut self, grad: &Tensor, lr: f64, eps: f64, weight_decay: f64, rule: Optimizer) {
+    fn new(parameter: Trainable) -> Result<Self> {
+        let zeros = parameter.tensor.detach().zeros_like();
+        let mean = match &parameter.entries {
+            Some(entries) => entries.of(&zeros)?,
+            None => zeros,
+        };
+        let moments = Moments { mean_square: mean.zeros_like(), mean };
+        Ok(Slot { parameter, moments, step: 0 })
+    }
+
+    fn update(
+        &mut self,
+        grad: &Tensor,
+        lr: f64,
+        eps: f64,
+        weight_decay: f64,
+        rule: Optimizer,
+    ) -> Result<()> {
         self.step += 1;
         let (beta1, beta2) = BETAS;
         let (l2, shrink) = match rule {
@@ -171,8 +204,17 @@ impl Slot {
             root_scale: 1.0 / (1.0 - beta2.powi(self.step)).sqrt(),
             eps,
         };
-        if !step.apply(&mut self.parameter, grad, &mut self.moments) {
-            step.apply_by_operators(&mut self.parameter, grad, &mut self.moments);
+        let Trainable { tensor, entries } = &mut self.parameter;
+        let mut trained = match entries {
+            Some(entries) => entries.of(tensor)?,
+            None => tensor.shallow_clone(),
+        };
+        if !step.apply(&mut trained, grad, &mut self.moments) {
+            step.apply_by_operators(&mut trained, grad, &mut self.moments);
+        }
+        match entries {
+            Some(entries) => entries.put(tensor, &trained),
+            None => Ok(()),
         }
     }
 }
@@ -213,11 +255,12 @@ mod tests {
         let start = [0.5, -2.0, 3.0];
         let used = Tensor::from_slice(&start).to_kind(kind).set_requires_grad(true);
         let unused = Tensor::from_slice(&[7.0]).to_kind(kind).set_requires_grad(true);
-        let mut adam = Adam::new([used.shallow_clone(), unused.shallow_clone()], params);
+        let all = |tensor: &Tensor| Trainable { tensor: tensor.shallow_clone(), entries: None };
+        let mut adam = Adam::new([all(&used), all(&unused)], params).unwrap();
         let factors = [1.0, -0.3, 2.0, 0.01];
         for f in factors {
             let grads = adam.gradients(&(&used * f).sum(None)).unwrap();
-            adam.step(&grads);
+            adam.step(&grads).unwrap();
         }
         for (i, p) in start.iter().enumerate() {
             let expected = reference(*p, &factors, params);

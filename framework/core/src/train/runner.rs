@@ -102,7 +102,7 @@ impl<M: BaseModule> Runner<'_, M> {
     fn begin(&self, at: &Snapshot) -> Result<Live> {
         let params = self.params;
         let (names, parameters): (Vec<_>, Vec<_>) = self.store.trainable().into_iter().unzip();
-        let mut adam = Adam::new(parameters, params);
+        let mut adam = Adam::new(parameters, params)?;
         adam.load_state_dict(&names, &at.optimizer)?;
         adam.lr = at.state.lr;
         let patience = Patience::new(
@@ -219,7 +219,8 @@ impl<M: BaseModule> Runner<'_, M> {
             if batch.n_cells() < 2 {
                 continue; // cannot be normalised; another cell is left over in the next epoch
             }
-            let ctx = Ctx::training(device, live.kl.weight(epoch, live.step));
+            let (freezing, kl_weight) = (self.store.freezing(), live.kl.weight(epoch, live.step));
+            let ctx = Ctx { freezing, ..Ctx::training(device, kl_weight) };
             let loss = self.forward(&ctx, &batch)?;
             let grads = live.adam.gradients(&loss.loss)?;
             match (self.params.gradient_clip_val, self.params.gradient_clip_algorithm) {
@@ -231,7 +232,7 @@ impl<M: BaseModule> Runner<'_, M> {
                 let tensor = nonfinite::origin(&batch, self.store, &loss);
                 return Err(Error::NonFiniteLoss { epoch: epoch + 1, step: live.step + 1, tensor });
             }
-            live.adam.step(&grads);
+            live.adam.step(&grads)?;
             sums.add(&loss);
             live.step += 1;
             cells += batch.n_cells() as usize;

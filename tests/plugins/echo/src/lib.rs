@@ -184,6 +184,7 @@ impl DynModelClass for EchoClass {
             setup: vec![spec("fail"), spec("remove")],
             init: vec![spec("fail")],
             train: vec![spec("fail")],
+            mapping: vec![spec("fail")],
             minify: vec![spec("fail")],
             methods: vec![method("blocks"), method("stash")],
         }
@@ -249,6 +250,19 @@ impl DynModelClass for EchoClass {
         let init = saved.meta.init_params.clone();
         fail_if_asked(&init)?;
         Ok(Box::new(Echo { kept: Some(saved), init }))
+    }
+
+    fn load_query_data(
+        &self,
+        adata: &mut AnnData,
+        reference: SavedModel,
+        lent: &[Arc<dyn AnnDataField>],
+        args: &Args,
+        settings: &Settings,
+    ) -> Result<Box<dyn DynModel>> {
+        echo(adata)?;
+        fail_if_asked(args)?;
+        self.load(reference, lent, settings)
     }
 }
 

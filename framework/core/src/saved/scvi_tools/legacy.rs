@@ -1,5 +1,7 @@
 //! Models saved by scvi-tools before 0.15: weights, names of genes and attributes in three files.
 
+use indexmap::IndexMap;
+
 use std::{fs, path::Path};
 
 use serde_json::{Map, Value, json};
@@ -49,7 +51,7 @@ pub fn read_legacy(dir: &Path, prefix: Option<&str>, model_name: &str) -> Result
         .ok_or("attributes without a set-up of the data".to_owned())
         .map_err(wrong(ATTRIBUTES))?;
     meta.model_name = model_name.into();
-    Ok(SavedModel { meta, weights, optimizer: Default::default() })
+    Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -164,6 +164,7 @@ impl Decoder<'_> {
             var_names,
             is_trained: false,
             training: None,
+            mapped: None,
             history: IndexMap::new(),
             train_indices: Vec::new(),
             validation_indices: Vec::new(),
