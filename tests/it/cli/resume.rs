@@ -75,7 +75,7 @@ fn a_killed_training_goes_on_as_if_it_had_not_been() {
 
     let shown = place.scvi("show m").says("").out;
     let facts = format!(
-        "SCVI model in m\n trained    yes, {reached} of 100,000 epochs\n resume     after epoch \
+        "SCVI model in m\n trained    yes, {reached} of 100,000 epochs\n minified   no\n resume     after epoch \
          {reached}, by scvi train with --resume\n best       elbo_validation "
     );
     assert!(shown.starts_with(&facts), "{shown}");

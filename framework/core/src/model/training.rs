@@ -60,6 +60,7 @@ pub(super) fn resume<M: BaseModelClass>(
     params: &TrainParams,
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
+    check_counts_are_there(adata)?;
     let (params, state) = stopped(model, params)?;
     model.manager.validate(adata)?;
     let found = DataMark::of(adata, model.manager.registry())?;

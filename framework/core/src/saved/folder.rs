@@ -343,6 +343,7 @@ impl Place {
             self.check_free(overwrite)?; // it may have come while the new one was written
             if exchange(staging.path(), &self.dir).is_ok() {
                 sync(&self.parent)?;
+                let _ = remove(&self.replaced()); // of a process that died in two steps
                 return Ok(()); // `staging` deletes the old model, which is there now
             }
         }

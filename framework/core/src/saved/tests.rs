@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    FORMAT_VERSION, ModelMeta, SavedModel, Training,
+    FORMAT_VERSION, ModelMeta, SavedModel, Staging, Training,
     folder::{self, Overwrite},
     read,
 };
@@ -198,6 +198,20 @@ fn an_interrupted_replacement_is_undone() {
     folder::write(&at("model"), &model(2), Overwrite::Replace).unwrap();
     assert_eq!(summary(&read(&at("model")).unwrap()), summary(&model(2)));
     assert_eq!(names(parent.path()), ["model"]);
+}
+
+#[test]
+fn what_a_killed_writer_left_is_deleted_and_what_a_living_one_has_is_not() {
+    let parent = temporary();
+    let target = parent.path().join("out.csv");
+    let living = Staging::beside(&target).unwrap();
+    let left = parent.path().join(".out.csv.writing-killed");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("part"), "half a table").unwrap();
+    let next = Staging::beside(&target).unwrap();
+    assert!(living.path().exists() && next.path().exists() && !left.exists());
+    drop((living, next));
+    assert!(names(parent.path()).is_empty());
 }
 
 const KILLED: &str = "SCVI_TEST_WRITE_UNTIL_KILLED";
