@@ -1,8 +1,14 @@
 //! The one error type of the framework.
 
+mod fault;
+mod names;
+
 use std::path::PathBuf;
 
 use crate::abi::Fault;
+
+pub(crate) use names::list;
+use names::{first, with_nearest};
 
 /// Result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -341,28 +347,17 @@ pub enum Error {
     },
     /// A data set without its counts.
     #[error(
-        "the data set is minified ({kind}): zeros stand in place of its counts, and this needs them; \
+        "the data set is minified ({0}): zeros stand in place of its counts, and this needs them; \
          give the full data set that it was made of, or, for what a stored posterior is enough for, \
          the model that was saved with it"
     )]
-    Minified {
-        /// What it was reduced to.
-        kind: &'static str,
-    },
+    Minified(&'static str),
     /// A data set that was minified before.
-    #[error(
-        "the data set is minified already ({kind}): minify the full data set that it was made of"
-    )]
-    MinifiedAlready {
-        /// What it was reduced to.
-        kind: &'static str,
-    },
+    #[error("the data set is minified already ({0}): minify the full data set that it was made of")]
+    MinifiedAlready(&'static str),
     /// A model that cannot work from a stored posterior.
-    #[error("The {model} model currently does not support minified data.")]
-    MinifiedUnsupported {
-        /// The class of models.
-        model: &'static str,
-    },
+    #[error("The {0} model currently does not support minified data.")]
+    MinifiedUnsupported(&'static str),
     /// Other genes than those of the registered data set.
     #[error("the genes are not the model's: {difference}; {hint}")]
     OtherGenes {
@@ -390,12 +385,9 @@ pub enum Error {
     // --- training ---------------------------------------------------------------------------
     /// A part of a model that is computed from data, and there are none.
     #[error(
-        "{what} is computed from a data set, and this model is made without one; make it for a data set"
+        "{0} is computed from a data set, and this model is made without one; make it for a data set"
     )]
-    NoDataSet {
-        /// The part.
-        what: &'static str,
-    },
+    NoDataSet(&'static str),
     /// A query that the model's class does not list.
     #[error("{model} has no method `{name}`{}; it has {}", nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default(), known.join(", "))]
     UnknownQuery {
@@ -409,11 +401,8 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A query that needs a trained model.
-    #[error("this {model} model has not been trained; train it first")]
-    NotTrained {
-        /// The model class.
-        model: &'static str,
-    },
+    #[error("this {0} model has not been trained; train it first")]
+    NotTrained(&'static str),
     /// Whoever asked wants no answer any more.
     #[error("stopped before it was done")]
     Cancelled,
@@ -607,51 +596,4 @@ pub enum Error {
         /// What came.
         reason: String,
     },
-}
-
-impl Error {
-    /// Whose fault it is: the user's, unless a plugin or libtorch failed.
-    pub fn fault(&self) -> Fault {
-        match self {
-            Self::Load(error) => error.fault(),
-            Self::MissingField { source, .. } => source.fault(),
-            Self::Foreign { fault, .. } => *fault,
-            Self::InModality { source, .. } => source.fault(),
-            Self::PluginFailed { .. }
-            | Self::PluginPanicked { .. }
-            | Self::Poisoned
-            | Self::Message { .. }
-            | Self::Torch(_) => Fault::Plugin,
-            _ => Fault::User,
-        }
-    }
-}
-
-/// Names joined for a message; "(none)" when there are none, cut after twenty.
-pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
-    first(names, 20)
-}
-
-/// As [`list`], cut after `n_shown`.
-fn first<T: AsRef<str>>(names: &[T], n_shown: usize) -> String {
-    if names.is_empty() {
-        return "(none)".into();
-    }
-    let mut shown: Vec<&str> = names.iter().take(n_shown).map(AsRef::as_ref).collect();
-    let rest = format!("… ({} in all)", names.len());
-    if names.len() > n_shown {
-        shown.push(&rest);
-    }
-    shown.join(", ")
-}
-
-/// Each name, followed by the one of `others` that it is a slip of.
-fn with_nearest(names: &[String], others: &[String]) -> Vec<String> {
-    const COMPARED: usize = 20;
-    let similar = |name: &String| match crate::params::nearest(name, others) {
-        Some(other) => format!("{name} (nearest: {other})"),
-        None => name.clone(),
-    };
-    let (compared, rest) = names.split_at(names.len().min(COMPARED));
-    compared.iter().map(similar).chain(rest.iter().cloned()).collect()
 }

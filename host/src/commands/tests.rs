@@ -155,7 +155,7 @@ impl DynModel for Toy {
         _: &Args,
         _: &mut dyn Observer,
     ) -> FrameworkResult<()> {
-        Err(FrameworkError::MinifiedUnsupported { model: "Toy" })
+        Err(FrameworkError::MinifiedUnsupported("Toy"))
     }
 
     fn save(&self) -> FrameworkResult<SavedModel> {

@@ -50,7 +50,7 @@ impl Batch {
     /// When the model never registered them; [`Error::Minified`] when they are gone.
     pub fn x(&self) -> Result<&Tensor> {
         if self.get(REGISTRY_KEYS.x).is_none() && self.is_minified() {
-            return Err(Error::Minified { kind: MinifiedDataType::LatentPosterior.word() });
+            return Err(Error::Minified(MinifiedDataType::LatentPosterior.word()));
         }
         self.require(REGISTRY_KEYS.x)
     }

@@ -113,7 +113,7 @@ impl MinifiedDataType {
 /// [`Error::Minified`].
 pub fn check_counts_are_there(adata: &AnnData) -> Result<()> {
     match MinifiedDataType::of(adata)? {
-        Some(kind) if !kind.has_counts() => Err(Error::Minified { kind: kind.word() }),
+        Some(kind) if !kind.has_counts() => Err(Error::Minified(kind.word())),
         _ => Ok(()),
     }
 }

@@ -52,7 +52,7 @@ impl<M: BaseModelClass> Model<M> {
     ) -> Result<AnnData> {
         let module = self.minified_mode()?;
         if let Some(kind) = MinifiedDataType::of(adata)? {
-            return Err(Error::MinifiedAlready { kind: kind.word() });
+            return Err(Error::MinifiedAlready(kind.word()));
         }
         self.require_trained()?;
         let mut minified = adata.clone();
@@ -95,7 +95,7 @@ impl<M: BaseModelClass> Model<M> {
     }
 
     fn minified_mode(&self) -> Result<&dyn MinifiedMode<Inference = Inference<M>>> {
-        self.module.as_minified().ok_or(Error::MinifiedUnsupported { model: M::NAME })
+        self.module.as_minified().ok_or(Error::MinifiedUnsupported(M::NAME))
     }
 
     /// Mean and variance of q(z|x), each float32 `[n_cells, n_latent]`.

@@ -290,7 +290,7 @@ impl<M: BaseModelClass> Model<M> {
     /// # Errors
     /// [`Error::NotTrained`].
     pub fn require_trained(&self) -> Result<()> {
-        if self.is_trained { Ok(()) } else { Err(Error::NotTrained { model: M::NAME }) }
+        if self.is_trained { Ok(()) } else { Err(Error::NotTrained(M::NAME)) }
     }
 }
 

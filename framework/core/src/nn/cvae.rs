@@ -104,7 +104,7 @@ impl LibraryPrior {
     pub fn new(path: &Path<'_>, data: &ModuleData<'_>) -> Result<Self> {
         let what = "the prior of a latent library size";
         let moments = data.library_log_moments.as_ref();
-        let (means, vars) = moments.ok_or(Error::NoDataSet { what })?;
+        let (means, vars) = moments.ok_or(Error::NoDataSet(what))?;
         let per_batch = |name: &str, values: &[f32]| {
             let buffer = path.buffer(name, &Tensor::from_slice(values).unsqueeze(0)); // [1, n_batch]
             path.layout(name, Layout::new(1, [Stretch::Categories(values.len() as i64)]));

@@ -196,7 +196,7 @@ impl DynModel for ForgetfulModel {
     }
 
     fn minify_adata(&mut self, _: &mut AnnData, _: &Args, _: &mut dyn Observer) -> Result<()> {
-        Err(Error::MinifiedUnsupported { model: "Forgetful" })
+        Err(Error::MinifiedUnsupported("Forgetful"))
     }
 
     fn save(&self) -> Result<SavedModel> {
