@@ -13,6 +13,7 @@ mod expression;
 mod fuzzed;
 mod golden;
 mod killed;
+mod live;
 mod mapping;
 mod minified;
 mod reference;

@@ -134,10 +134,16 @@ fn the_summary_names_the_arguments_and_whether_it_was_trained() {
     for pair in expected {
         assert!(summary.contains(&format!("{pair}, ")), "{pair}: {summary}");
     }
-    assert!(summary.ends_with(".\nTraining status: Not Trained"), "{summary}");
+    assert!(
+        summary.ends_with(".\nTraining status: Not Trained\nModel's adata is minified?: False"),
+        "{summary}"
+    );
     train(&mut model, &mut adata);
     let summary = model.summary_string();
-    assert!(summary.ends_with(".\nTraining status: Trained"), "{summary}");
+    assert!(
+        summary.ends_with(".\nTraining status: Trained\nModel's adata is minified?: False"),
+        "{summary}"
+    );
     assert_eq!(model.save().unwrap().meta.summary_string(), summary);
 }
 

@@ -120,6 +120,11 @@ fn help_on_pictures() {
 }
 
 #[test]
+fn help_on_mapping() {
+    check_help("map m s.h5ad --help", "map");
+}
+
+#[test]
 fn help_on_minifying() {
     check_help("minify m --help", "minify");
 }
