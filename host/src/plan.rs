@@ -1,6 +1,7 @@
 //! What the user means: paths told apart from standard output, flags turned into choices.
 
 mod pictures;
+mod training;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub use pictures::{Drawing, Map, Plot, Report, Shown};
+pub use training::{KeepData, MapQuery, Start, Train, Training};
 
 /// What to do, and how to talk about it.
 #[derive(Debug)]
@@ -155,78 +157,6 @@ pub struct Setup {
     pub setup: Args,
     /// Fields beside the model's.
     pub fields: Vec<Value>,
-}
-
-/// What to train on what.
-#[derive(Debug)]
-pub struct Train {
-    /// The model.
-    pub model: String,
-    /// How it is trained, on what.
-    pub training: Training,
-    /// Anew, or on from there.
-    pub start: Start,
-    /// Arguments of `setup_anndata`.
-    pub setup: Args,
-    /// Fields beside the model's.
-    pub fields: Vec<Value>,
-    /// Arguments of the constructor.
-    pub init: Args,
-}
-
-/// What to map onto which reference.
-#[derive(Debug)]
-pub struct MapQuery {
-    /// The reference model.
-    pub dir: PathBuf,
-    /// How the model is trained, on which query.
-    pub training: Training,
-    /// Whether its folder may be replaced.
-    pub overwrite: Overwrite,
-    /// Arguments of `load_query_data`.
-    pub mapping: Args,
-}
-
-/// What a training is of, and what becomes of the model.
-#[derive(Clone, Debug)]
-pub struct Training {
-    /// The data set.
-    pub file: PathBuf,
-    /// Where its matrices are kept.
-    pub backed: Backing,
-    /// Folder for the model.
-    pub out: PathBuf,
-    /// Whether the data set goes along.
-    pub keep: KeepData,
-    /// Arguments of `train`.
-    pub args: Args,
-}
-
-/// Where a training starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// From its beginning; what is in the folder may be replaced or not.
-    Afresh(Overwrite),
-    /// Where the one in the folder stopped.
-    Resume {
-        /// The seed, when given.
-        seed: Option<i64>,
-    },
-}
-
-/// What of the data set is kept with a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeepData {
-    /// Where it lies.
-    Path,
-    /// A copy.
-    Copy,
-}
-
-impl KeepData {
-    fn of(save_anndata: bool) -> Self {
-        if save_anndata { Self::Copy } else { Self::Path }
-    }
 }
 
 /// What to ask whom about what.

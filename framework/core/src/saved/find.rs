@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{SavedModel, folder, scvi_tools};
+use super::{SavedModel, folder, place, scvi_tools};
 use crate::error::{Error, Result};
 
 /// Who wrote a saved model, and how.
@@ -39,7 +39,7 @@ pub fn find(path: &Path, prefix: Option<&str>) -> Result<Found> {
         return Ok(named(path));
     }
     folder::recover(path)?;
-    let present = folder::file_names(path)?;
+    let present = place::file_names(path)?;
     let of = |layout, end: &'static str| {
         present.iter().filter_map(move |name| {
             let own = name.strip_suffix(end).filter(|own| prefix.is_none_or(|p| p == *own))?;

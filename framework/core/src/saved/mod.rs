@@ -1,10 +1,12 @@
 //! Saved models: what is kept, in our folder and in scvi-tools' file.
 
+mod arrays;
 mod find;
 pub mod folder;
 mod given;
 mod history;
 mod numbers;
+mod place;
 pub mod scvi_tools;
 pub mod staging;
 mod summary;

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A hidden folder beside an output, `.NAME.writing-XXXXXX`, which vanishes with this value.
+/// A hidden folder beside an output, `.NAME.writing-` and a few letters, which vanishes with this value.
 ///
 /// It is locked for as long as its writer lives. What a process leaves that is killed is not: the next
 /// writer of the same output deletes it.

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{
     FORMAT_VERSION, ModelMeta, SavedModel, Staging, Training,
     folder::{self, Overwrite},
-    read,
+    place, read,
 };
 use crate::{
     anndata::{Dense, Values},
@@ -77,7 +77,7 @@ fn temporary() -> TempDir {
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    folder::file_names(dir).unwrap()
+    place::file_names(dir).unwrap()
 }
 
 #[track_caller]
