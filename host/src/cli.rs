@@ -6,7 +6,7 @@ mod saved;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use scvi_framework::{
     fields::kind_of,
     serde_json::{self, Value},

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use scvi_framework::{
     fields::kind_of,
+    model::Mapped,
     saved::{GivenField, ModelMeta, SavedModel, Training},
     serde_json::{Value, json},
     train::{Best, Ending, TrainerState},
@@ -75,6 +76,9 @@ fn summary(dir: &Path, saved: &SavedModel, session: &Session) -> Vec<(String, St
     let training = meta.training.as_ref();
     let state = training.and_then(|training| Some((training, training.state.as_ref()?)));
     let mut facts = vec![("trained", trained(meta)), ("minified", minified(meta))];
+    if let Some(mapped) = &meta.mapped {
+        facts.push(("mapped", mapped_onto(mapped)));
+    }
     if let Some((training, state)) = state {
         facts.push(("resume", resume(dir, training, state)));
     }
@@ -95,6 +99,12 @@ fn given_field(field: GivenField<'_>) -> (String, String) {
     let kind = kind_of(field.json).unwrap_or("?");
     let by = field.plugin.map(|(name, version)| format!(" of plugin {name} {version}"));
     (field.registry_key.into(), format!("{kind}{}", by.unwrap_or_default()))
+}
+
+fn mapped_onto(mapped: &Mapped) -> String {
+    let all = mapped.args.get("unfrozen") == Some(&Value::Bool(true));
+    let kept = if all { "training changes all of it" } else { "what that knew is left as it was" };
+    format!("yes, it continues a reference; {kept}")
 }
 
 fn minified(meta: &ModelMeta) -> String {

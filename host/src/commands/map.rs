@@ -2,12 +2,15 @@
 
 use scvi_framework::{
     anndata::AnnData,
-    model::{Prepared, Settings, prepare_query_anndata},
+    fields::Category,
+    model::{Prepared, Settings, new_categories, prepare_query_anndata},
+    serde_json::{Value, json},
 };
 
 use crate::{
     failure::Result,
     keeper::{self, Keeper},
+    options::plain,
     plan::{KeepData, MapQuery, Training, Ui},
     session::Session,
     term, trained,
@@ -25,8 +28,12 @@ pub fn run(plan: &MapQuery, session: &Session, settings: &Settings, ui: &Ui) -> 
         None => (query, plan.training.keep),
     };
     let training = Training { keep, ..plan.training.clone() };
+    let known = reference.meta.registry.clone();
     let mut model =
         class.load_query_data(&mut adata, reference, &fields, &plan.mapping, settings)?;
+    for line in what_is_new(&known, &model.save()?.meta.registry) {
+        ui.say(line);
+    }
     let mut keeper = Keeper::of_new(&training, session, plan.overwrite, ui.show);
     let ended = model.train(&mut adata, &training.args, &mut keeper);
     trained::end(&training, ended, 0, &*model, &adata, keeper, ui)
@@ -48,4 +55,17 @@ fn in_its_genes(query: &AnnData, var_names: &[String], ui: &Ui) -> Result<Option
     ));
     notes.iter().for_each(|note| ui.say(format!("note: {note}")));
     Ok(Some(adata))
+}
+
+/// Which categories are to be learnt, column by column.
+fn what_is_new(reference: &Value, query: &Value) -> Vec<String> {
+    let new = new_categories(reference, query);
+    if new.is_empty() {
+        return vec!["note: the query has no category that the reference does not know".into()];
+    }
+    let line = |(column, new): (String, Vec<Category>)| {
+        let names: Vec<String> = new.iter().map(|category| plain(&json!(category))).collect();
+        format!("new in {column}: {}", names.join(", "))
+    };
+    new.into_iter().map(line).collect()
 }

@@ -7,7 +7,7 @@ use scvi_framework::{
     anndata::{AnnData, Element, Raw, Scalar, Slot, Sparse},
     data::{MinifiedDataType, Simulation, simulate},
     model::{
-        Answers, Event, MinifyParams, Model, Observer, Settings, Silent,
+        Answers, Event, MappingParams, MinifyParams, Model, Observer, Settings, Silent,
         queries::{
             DifferentialExpressionParams, ElboParams, ImportanceParams, Latent, LatentParams,
             LibrarySize, LibrarySizeParams, MarginalLlParams, NormalizedExpressionParams, Weights,
@@ -370,6 +370,9 @@ fn the_decoder_alone_learns_from_a_stored_posterior() {
          counts kept, found true"
     );
     let mut both = model.minify_adata(&full, &with_counts(), &mut Silent).unwrap();
+    let mut other = trained(&ScviParams::default()).0; // knows of no stored posterior
+    let text = other.train(&mut both.clone(), &params, &mut Silent).unwrap_err().to_string();
+    assert_eq!(text, refused.to_string());
     let before = model.save().unwrap().weights;
     model.train(&mut both, &params, &mut Silent).unwrap();
     let after = model.save().unwrap().weights;
@@ -377,4 +380,19 @@ fn the_decoder_alone_learns_from_a_stored_posterior() {
         before.keys().filter(|name| before[*name] != after[*name]).collect();
     assert!(changed.iter().any(|name| name.starts_with("decoder.")), "{changed:?}");
     assert!(changed.iter().all(|name| !name.contains("_encoder.")), "{changed:?}");
+}
+
+/// A posterior that is stored with a query was another model's.
+#[test]
+fn a_query_is_encoded_from_its_counts_whatever_is_stored_with_it() {
+    let (mut model, full) = trained(&ScviParams::default());
+    let mut query = model.minify_adata(&full, &with_counts(), &mut Silent).unwrap();
+    let far = Element::matrix(N_OBS, 10, vec![9.0f32; 10 * N_OBS]).unwrap();
+    query.set(Slot::Obsm, "_scvi_latent_qzm", far).unwrap();
+    let mapping = MappingParams::default();
+    let mut mapped = Model::load_query_data(&mut query, &model, &mapping, &cpu()).unwrap();
+    assert!(!mapped.is_minified());
+    let params = TrainParams { max_epochs: Some(1), ..Default::default() };
+    mapped.train(&mut query, &params, &mut Silent).unwrap();
+    assert_eq!(moments(&mapped, &mut query), moments(&model, &mut full.clone()));
 }

@@ -20,6 +20,7 @@ fn a_query_is_mapped_and_the_reference_stays() {
     let place = with_query(|_| ());
     let said = place.scvi("map m q.h5ad --out mapped --max-epochs 2 --no-progress");
     assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.starts_with("new in batch: new\n"), "{}", said.err);
     assert!(said.err.ends_with("wrote the model to mapped\n"), "{}", said.err);
     // Cells of the reference lie where they lay, those of the query can be asked about.
     for (words, out) in [
@@ -32,7 +33,13 @@ fn a_query_is_mapped_and_the_reference_stays() {
     assert_eq!(bytes("a.npz"), bytes("b.npz"));
     let words = "query mapped get-normalized-expression --transform-batch new --out e.h5ad -q";
     place.scvi(words).says("");
-    assert!(place.scvi("show mapped").says("").out.contains("yes, 2 epochs"));
+    let shown = place.scvi("show mapped").says("").out;
+    assert!(shown.contains("yes, 2 epochs"), "{shown}");
+    let fact = " mapped     yes, it continues a reference; what that knew is left as it was\n";
+    assert!(shown.contains(fact), "{shown}");
+    let again = place.scvi("map m s.h5ad --out same --max-epochs 1 --no-progress");
+    let nothing = "note: the query has no category that the reference does not know\n";
+    assert!(again.err.starts_with(nothing), "{}", again.err);
 
     // A minified reference serves as well as a full one.
     place.scvi("minify m --out small -q").says("");

@@ -204,6 +204,7 @@ impl DynModelClass for ForeignClass {
         })?;
         self.model("load", &reply)
     }
+
     fn load_query_data(
         &self,
         adata: &mut AnnData,

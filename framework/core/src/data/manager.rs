@@ -127,6 +127,14 @@ impl AnnDataManager {
         Ok(())
     }
 
+    /// The same terms without those of minified data sets, for cells that have their counts.
+    #[must_use]
+    pub fn for_full_data(&self) -> Self {
+        let mut registry = self.registry.clone();
+        registry.field_registries.retain(|key, _| !is_minified_field(key));
+        Self::from_registry(registry)
+    }
+
     /// Registers another data set in the terms of this one, e.g. with its category codes. After an
     /// error the target is as it was.
     ///

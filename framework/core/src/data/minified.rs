@@ -120,19 +120,19 @@ pub fn check_counts_are_there(adata: &AnnData) -> Result<()> {
 
 /// The fields of a minified data set, beside those of its model.
 pub fn minified_fields() -> Vec<Arc<dyn AnnDataField>> {
-    let keys = REGISTRY_KEYS;
-    vec![
-        Arc::new(ObsmField::new(keys.latent_qzm, LATENT_QZM)),
-        Arc::new(ObsmField::new(keys.latent_qzv, LATENT_QZV)),
-        Arc::new(NumericalObsField::new(keys.observed_lib_size, Some(OBSERVED_LIB_SIZE))),
-        Arc::new(StringUnsField::new(keys.minify_type, Some(MINIFY_TYPE))),
-    ]
+    let stored = STORED.iter().map(|s| -> Arc<dyn AnnDataField> {
+        match s.slot {
+            Slot::Obs => Arc::new(NumericalObsField::new(s.registry_key, Some(s.name))),
+            _ => Arc::new(ObsmField::new(s.registry_key, s.name)),
+        }
+    });
+    let kind = StringUnsField::new(REGISTRY_KEYS.minify_type, Some(MINIFY_TYPE));
+    stored.chain([Arc::new(kind) as Arc<dyn AnnDataField>]).collect()
 }
 
 /// Whether `key` is of one of [`minified_fields`].
 pub fn is_minified_field(key: &str) -> bool {
-    let keys = REGISTRY_KEYS;
-    [keys.latent_qzm, keys.latent_qzv, keys.observed_lib_size, keys.minify_type].contains(&key)
+    key == REGISTRY_KEYS.minify_type || STORED.iter().any(|stored| stored.registry_key == key)
 }
 
 /// The registered fields that `adata` has a tensor for: full data have no stored posterior, and

@@ -28,7 +28,8 @@ pub(super) fn train<M: BaseModelClass>(
     observer: &mut dyn Observer,
 ) -> Result<Ending> {
     check_counts_are_there(adata)?;
-    if params.update_only_decoder && MinifiedDataType::of(adata)?.is_none() {
+    let has_posterior = model.is_minified() && MinifiedDataType::of(adata)?.is_some();
+    if params.update_only_decoder && !has_posterior {
         return Err(Error::Argument {
             name: "update_only_decoder".into(),
             expected: "false, unless the data set was minified with its counts kept".into(),

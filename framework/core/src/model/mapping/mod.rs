@@ -97,7 +97,8 @@ impl<M: BaseModelClass> Model<M> {
             query = prepared.adata.with_id(adata.id());
         }
         let how = Transfer { extend_categories: true, allow_missing_labels: true };
-        let manager = reference.manager.transfer_fields(&mut query, how).map_err(missing_column)?;
+        let terms = reference.manager.for_full_data(); // a posterior stored with the query is another's
+        let manager = terms.transfer_fields(&mut query, how).map_err(missing_column)?;
         categories::check_kinds(
             &reference.manager.registry().to_json()?,
             &manager.registry().to_json()?,
