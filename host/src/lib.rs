@@ -14,6 +14,7 @@ mod folder;
 mod interrupt;
 mod keeper;
 mod labels;
+mod memory;
 pub mod options;
 pub mod parse;
 pub mod plan;
@@ -38,6 +39,7 @@ use session::Session;
 /// Runs a whole command line, program name first, and says how it ended: 0 done, 1 the user's input
 /// is wrong, 2 usage, 3 a plugin failed, 130 interrupted.
 pub fn run(argv: Vec<OsString>) -> ExitCode {
+    memory::keep_what_is_given_back();
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         term::tell(&format!("error: scvi itself is at fault ({place}); please report this"));
