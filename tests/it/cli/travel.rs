@@ -121,6 +121,11 @@ fn models_trained_here_are_loaded_by_scvi_tools() {
     place.scvi("convert plain odd.py --prefix plain_ -q").says("");
     cases.push(json!({ "prefix": "plain_", "written": place.at("odd.py"), "load": true }));
     cases[2]["latent"] = json!(place.at("plain.npz"));
+    // Minified here, in the names that it has there.
+    place.scvi("minify plain --out small -q").says("");
+    place.scvi("convert small small.py -q").says("");
+    let (written, latent) = (place.at("small.py"), place.at("plain.npz"));
+    cases.push(json!({ "written": written, "load": true, "latent": latent }));
     check(&python, &cases);
 }
 

@@ -1,9 +1,8 @@
 //! Models saved by scvi-tools before 0.15: weights, names of genes and attributes in three files.
 
-use indexmap::IndexMap;
-
 use std::{fs, path::Path};
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use super::{Decoder, open, pickle};
