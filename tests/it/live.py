@@ -1,6 +1,7 @@
-"""Averages over so many draws that none of their noise is left: live.py FOLDER N_CELLS N_DRAWS
+"""Answers of scvi-tools with noise of a known seed: live.py FOLDER SEED
 
-Prints mean frequencies [n_cells, n_vars] as JSON, row after row.
+Prints {name: numbers, row after row} as JSON. Each answer starts from the seed; minibatches hold 128 cells
+in the order of the data, and take nothing else from the generator.
 """
 
 import json
@@ -12,20 +13,59 @@ import anndata
 import numpy as np
 import scvi
 import torch
+from torch.utils.data import DataLoader
 
 warnings.simplefilter("ignore")
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 scvi.settings.verbosity = logging.ERROR
 torch.set_num_threads(1)
-scvi.settings.seed = 0
 
-folder = sys.argv[1]
-n_cells, n_draws = map(int, sys.argv[2:])
-adata = anndata.read_h5ad(f"{folder}/adata.h5ad")
-model = scvi.model.SCVI.load(f"{folder}/model", adata=adata, accelerator="cpu")
-cells = list(range(n_cells))
-mean = sum(
-    model.get_normalized_expression(indices=cells, return_numpy=True).astype(np.float64)
-    for _ in range(n_draws)
+folder, seed = sys.argv[1], int(sys.argv[2])
+
+# A loader draws a seed for its workers; from a generator of its own here.
+initialise = DataLoader.__init__
+DataLoader.__init__ = lambda self, *args, **given: initialise(
+    self, *args, **given, generator=torch.Generator()
 )
-print(json.dumps((mean / n_draws).ravel().tolist()))
+
+
+def opened(name, data):
+    adata = anndata.read_h5ad(f"{folder}/{data}")
+    return scvi.model.SCVI.load(f"{folder}/{name}", adata=adata, accelerator="cpu")
+
+
+def answer(query, *args, **given):
+    torch.manual_seed(seed)
+    return query(*args, **given)
+
+
+model = opened("model", "adata.h5ad")
+minified = opened("minified", "minified/adata.h5ad")
+expression = dict(return_numpy=True)
+answers = {
+    "z": answer(model.get_latent_representation, give_mean=False),
+    "expression": answer(model.get_normalized_expression, n_samples=20, **expression),
+    "expression_b0": answer(
+        model.get_normalized_expression, n_samples=20, transform_batch="b0", **expression
+    ),
+    "minified_expression": answer(minified.get_normalized_expression, **expression),
+    "marginal_ll": answer(
+        model.get_marginal_ll,
+        indices=np.arange(200),
+        n_mc_samples=500,
+        n_mc_samples_per_pass=500,
+        return_mean=False,
+    ),
+    "elbo": answer(model.get_elbo, return_mean=False),
+    "reconstruction_error": answer(model.get_reconstruction_error, return_mean=False)[
+        "reconstruction_loss"
+    ],
+}
+
+# The parameters that belong together have a seed of their own, the next number.
+torch.manual_seed(seed)
+seed = int(torch.randint(2**31 - 1, [1]))
+parameters = answer(model.get_likelihood_parameters, n_samples=5, give_mean=True)
+answers |= {name: parameters[name] for name in ("mean", "dropout")}
+
+print(json.dumps({name: np.asarray(x, float).ravel().tolist() for name, x in answers.items()}))

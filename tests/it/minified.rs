@@ -7,26 +7,15 @@ use scvi_framework::{
     anndata::{AnnData, Element, Slot},
     data::MinifiedDataType,
     model::{
-        MinifyParams, Model, Settings, Silent,
+        MinifyParams, Silent,
         queries::{Latent, LatentParams, NormalizedExpressionParams},
     },
-    saved::scvi_tools,
 };
-use scvi_h5ad::ReadOptions;
-use scvi_plugin_scvi::Scvi;
 
 use crate::{
     draws::{DRAWS, Moments, agree},
     reference::Trained,
 };
-
-/// The model and the data set after `minify_adata()` of scvi-tools.
-fn theirs(reference: &Trained) -> (Model<Scvi>, AnnData) {
-    let folder = reference.folder.join("minified");
-    let saved = scvi_tools::read(&folder, None).unwrap();
-    let adata = scvi_h5ad::read(&folder.join("adata.h5ad"), ReadOptions::default()).unwrap();
-    (Model::load(saved, &Settings::default()).unwrap(), adata)
-}
 
 fn numbers(adata: &AnnData, slot: Slot, key: &str) -> Vec<f64> {
     let Element::Dense(dense) = adata.get(slot, key).unwrap() else { panic!("{key}") };
@@ -43,7 +32,7 @@ fn assert_close(what: &str, found: &[f64], expected: &[f64]) {
 #[test]
 fn a_data_set_minified_by_scvi_tools_is_answered_from() {
     let Some(reference) = Trained::open() else { return };
-    let (model, mut adata) = theirs(&reference);
+    let (model, mut adata) = reference.minified();
     assert!(model.is_minified());
     assert_eq!(MinifiedDataType::of(&adata).unwrap(), Some(MinifiedDataType::LatentPosterior));
     let params = LatentParams { return_dist: true, ..Default::default() };
@@ -77,7 +66,7 @@ fn a_data_set_minified_by_scvi_tools_is_answered_from() {
 #[test]
 fn the_same_data_set_is_minified_to_the_same() {
     let Some(reference) = Trained::open() else { return };
-    let (_, theirs) = theirs(&reference);
+    let (_, theirs) = reference.minified();
     let Trained { mut model, adata, .. } = reference;
     let ours = model.minify_adata(&adata, &MinifyParams::default(), &mut Silent).unwrap();
     for (slot, here, there) in [
@@ -95,7 +84,7 @@ fn the_same_data_set_is_minified_to_the_same() {
 #[test]
 fn a_full_model_of_scvi_tools_refuses_what_it_minified() {
     let Some(reference) = Trained::open() else { return };
-    let (_, mut minified) = theirs(&reference);
+    let (_, mut minified) = reference.minified();
     let refused = reference
         .model
         .get_latent_representation(&mut minified, &LatentParams::default(), &mut Silent)

@@ -34,4 +34,12 @@ impl Trained {
         let model = Model::load(saved, &Settings::default()).unwrap();
         Some(Self { folder, model, adata, label })
     }
+
+    /// The model and the data set after `minify_adata()` of scvi-tools.
+    pub fn minified(&self) -> (Model<Scvi>, AnnData) {
+        let folder = self.folder.join("minified");
+        let saved = scvi_tools::read(&folder, None).unwrap();
+        let adata = scvi_h5ad::read(&folder.join("adata.h5ad"), ReadOptions::default()).unwrap();
+        (Model::load(saved, &Settings::default()).unwrap(), adata)
+    }
 }

@@ -121,7 +121,10 @@ pub fn claim_strings(container: &Container, field: Option<&str>, at: &At) -> Res
 /// The bytes that all values take; refused when they, or those of a chunk, which HDF5 holds in
 /// memory, or its notes of all chunks cannot be meant.
 pub fn plausible(container: &Container, at: &At, size: usize) -> Result<usize> {
-    let bytes = |axes: &[usize]| axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis));
+    let bytes = |axes: &[usize]| {
+        let most = axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis.max(1)))?;
+        Some(if axes.contains(&0) { 0 } else { most })
+    };
     let stored = container.storage_size() as usize;
     let fits = |n: &usize| *n < LARGE || n / MAX_RATIO <= stored;
     let shape = container.shape();

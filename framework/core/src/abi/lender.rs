@@ -15,7 +15,7 @@ use super::{
     panics,
     peer::{AtLender, Homes, Lendable},
     port::{Port, RawPort, Serve},
-    wire::{Packer, Unpacker, WireData},
+    wire::{Packer, Unpacker, WireData, numbered},
 };
 use crate::{
     anndata::{AnnData, Backed, DType, Opaque, Values},
@@ -123,6 +123,7 @@ impl Lender {
                 return self.field(id, job, loan, packer);
             }
             LenderRequest::Begin(spec) => {
+                numbered(&spec.shape)?;
                 self.with_job(|sink, _| sink.ok_or_else(no_sink)?.begin(&spec))?;
             }
             LenderRequest::Block(block) => {

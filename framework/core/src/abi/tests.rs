@@ -73,7 +73,13 @@ fn what_does_not_fit_its_description_is_refused() {
     check(
         json!({ "dense": { "shape": [1u64 << 63, 2], "values": 0 } }),
         &one,
-        "array: expected shape [9223372036854775808, 2], found [1]",
+        "plugin boundary: expected a shape whose values can be numbered, found [9223372036854775808, 2]",
+    );
+    let halves = [vec![0i64; 1].into(), vec![0i32; 0].into(), vec![0.0f32; 0].into()];
+    check(
+        json!({ "sparse": { "format": "csr", "shape": [0, u64::MAX], "parts": [2, 1, 0] } }),
+        &halves,
+        "plugin boundary: expected a shape whose values can be numbered, found [0, 18446744073709551615]",
     );
     check(
         json!({ "number": { "values": 4 } }),

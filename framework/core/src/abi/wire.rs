@@ -206,6 +206,18 @@ impl Packer {
     }
 }
 
+/// Refuses a shape that no memory could hold, whatever axis is left out: products of axes are safe then.
+///
+/// # Errors
+/// [`Error::Message`], with the shape.
+pub fn numbered(shape: &[usize]) -> Result<()> {
+    let n = shape.iter().try_fold(1isize, |n, &axis| n.checked_mul(axis.max(1).try_into().ok()?));
+    n.map(drop).ok_or_else(|| Error::Message {
+        expected: "a shape whose values can be numbered",
+        reason: format!("{shape:?}"),
+    })
+}
+
 /// Builds elements from their descriptions.
 pub struct Unpacker<'a> {
     /// Numbers by position.
@@ -237,6 +249,7 @@ impl Unpacker<'_> {
         Ok(match wire {
             WireElement::Dense { shape, values } => Element::Dense(self.dense(shape, values)?),
             WireElement::Strings { shape, offsets, bytes } => {
+                numbered(&shape)?;
                 let offsets = self.typed(offsets, |v| match v {
                     Values::UInt64(b) => Ok(b),
                     other => Err(other),
@@ -264,6 +277,7 @@ impl Unpacker<'_> {
                 Element::Nullable(Nullable { values: Box::new(values), mask })
             }
             WireElement::Sparse { format, shape, parts: [data, indices, indptr] } => {
+                numbered(&shape)?;
                 let (data, indices) = (self.values(data)?, self.values(indices)?);
                 let matrix = Sparse::new(format, shape, data, indices, self.values(indptr)?)?;
                 Element::Sparse(matrix)
@@ -278,6 +292,7 @@ impl Unpacker<'_> {
             WireElement::Text(text) => Element::Scalar(Scalar::String(text)),
             WireElement::Null => Element::Null,
             WireElement::Backed { id, shape, dtype } => {
+                numbered(&shape)?;
                 Element::Backed(self.homes.backed(id, shape, dtype)?)
             }
             WireElement::Opaque { id, about } => Element::Opaque(self.homes.opaque(id, about)?),
@@ -286,8 +301,8 @@ impl Unpacker<'_> {
 
     fn dense(&self, shape: Vec<usize>, values: BufferId) -> Result<Dense> {
         let values = self.values(values)?;
-        let n = shape.iter().try_fold(1usize, |n, axis| n.checked_mul(*axis));
-        if n != Some(values.len()) {
+        numbered(&shape)?;
+        if values.len() != shape.iter().product::<usize>() {
             let (what, found) = ("array".into(), vec![values.len()]);
             return Err(Error::Shape { what, expected: shape, found });
         }
