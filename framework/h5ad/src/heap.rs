@@ -2,15 +2,16 @@
 //! some damaged ones (seen with 2.0: an entry without length is read again and again; a list of free
 //! places that bites its tail takes all memory).
 
-use std::{
-    fs::File,
-    io::{self, Read},
-};
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+use memchr::memmem;
 
 use crate::open;
 
 /// Larger files are not checked: it would take longer than reading them.
 const MAX_SIZE: u64 = 256 << 20;
+/// Bytes that are looked through at a time.
+const PORTION: usize = 1 << 20;
 /// Name and version of a heap; HDF5 does not look at the three bytes after them.
 const SIGNATURE: &[u8] = b"GCOL\x01";
 const HEADER: usize = 16;
@@ -21,67 +22,131 @@ const END: usize = 1;
 /// The least that a free place takes: where the next one is, and its length.
 const FREE: usize = 16;
 /// What is wrong with the places where strings are kept, if anything.
-pub fn damaged(file: &mut File) -> io::Result<Option<String>> {
-    if file.metadata()?.len() > MAX_SIZE {
+pub fn damaged(file: &File) -> io::Result<Option<String>> {
+    let size = file.metadata()?.len();
+    if size > MAX_SIZE {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    if !has_usual_sizes(&bytes) {
+    let mut file = Bytes { file, size, left: 2 * size + PORTION as u64 };
+    let start = file.superblock()?.unwrap_or(0);
+    if !file.has_usual_sizes(start)? {
         return Ok(Some("addresses and lengths are not of 8 bytes".into()));
     }
-    // At any place: damage elsewhere may lead HDF5 anywhere.
-    let mut starts = memchr::memmem::find_iter(&bytes, SIGNATURE);
-    let broken = starts.find(|&i| heap(&bytes[i..]).is_some_and(|heap| !is_sound(heap)));
-    if let Some(at) = broken {
-        return Ok(Some(format!("the heap of strings at byte {at} is broken")));
-    }
-    let start = superblock(&bytes).unwrap_or(0);
-    let mut names = memchr::memmem::find_iter(&bytes, NAMES);
-    let broken = names.find(|&at| !has_an_end(&bytes, start, at));
-    Ok(broken.map(|at| format!("the names at byte {at} are broken")))
-}
-
-/// Whether the list of free places in the heap of names at `at` comes to an end; addresses count from
-/// `start`. True where it leads out of the heap, which HDF5 notices.
-fn has_an_end(bytes: &[u8], start: usize, at: usize) -> bool {
-    let [size, first, address] = [8, 16, 24].map(|field| number(bytes, at + field));
-    let (Some(size), Some(mut place), Some(address)) = (size, first, address) else { return true };
-    let from = start.saturating_add(address);
-    let Some(heap) = bytes.get(from..from.saturating_add(size)) else { return true };
-    for _ in 0..=size / FREE {
-        if place == END {
-            return true;
+    let mut portion = vec![0; PORTION];
+    let mut from = 0;
+    while from < size {
+        let n = file.read_at(&mut portion, from)?;
+        let portion = &portion[..n];
+        // At any place: damage elsewhere may lead HDF5 anywhere.
+        for at in memmem::find_iter(portion, SIGNATURE).map(|at| from + at as u64) {
+            if file.heap(at)?.is_some_and(|heap| !is_sound(&heap)) {
+                return Ok(Some(format!("the heap of strings at byte {at} is broken")));
+            }
         }
-        let Some(next) = number(heap, place) else { return true };
-        place = next;
+        for at in memmem::find_iter(portion, NAMES).map(|at| from + at as u64) {
+            if !file.has_an_end(start, at)? {
+                return Ok(Some(format!("the names at byte {at} are broken")));
+            }
+        }
+        if file.left == 0 {
+            return Ok(Some("its heaps of strings and names lie in each other".into()));
+        }
+        // What the portion cuts in two begins the next.
+        from += if n < PORTION { n.max(1) } else { n + 1 - SIGNATURE.len() } as u64;
     }
-    false
+    Ok(None)
 }
 
-/// Where the HDF5 in a file begins; text may stand before it.
-fn superblock(bytes: &[u8]) -> Option<usize> {
-    let places = std::iter::once(0).chain((9..).map(|power| 1 << power));
-    let mut places = places.take_while(|&at| at < bytes.len());
-    places.find(|&at| bytes[at..].starts_with(open::SIGNATURE))
+/// The bytes of a file, read where they are looked at.
+struct Bytes<'a> {
+    file: &'a File,
+    size: u64,
+    /// How many more bytes heaps may take; all together, they are no more than the file.
+    left: u64,
 }
 
-/// Whether addresses and lengths take 8 bytes, as in all files but of those who ask for others; true
-/// where nothing says so.
-fn has_usual_sizes(bytes: &[u8]) -> bool {
-    let Some(start) = superblock(bytes) else { return true };
-    let at = match bytes.get(start + open::SIGNATURE.len()) {
-        Some(0 | 1) => start + 13,
-        _ => start + 9,
-    };
-    bytes.get(at..at + 2).is_none_or(|sizes| sizes == [8, 8])
-}
+impl Bytes<'_> {
+    /// As many bytes from `at` as there are, up to those that `into` has room for.
+    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
+        let mut n = 0;
+        while n < into.len() {
+            match self.file.read_at(&mut into[n..], at.saturating_add(n as u64)) {
+                Ok(0) => break,
+                Ok(more) => n += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(n)
+    }
 
-/// The whole heap that `bytes` begin with; `None` when it does not fit there, which HDF5 notices.
-fn heap(bytes: &[u8]) -> Option<&[u8]> {
-    let size = number(bytes, 8)?;
-    (size >= 4096).then_some(())?;
-    bytes.get(..size)
+    /// `N` bytes from `at`; `None` beyond the end.
+    fn some<const N: usize>(&self, at: u64) -> io::Result<Option<[u8; N]>> {
+        let mut bytes = [0; N];
+        Ok((self.read_at(&mut bytes, at)? == N).then_some(bytes))
+    }
+
+    /// The `n` bytes of a heap from `at`; `None` beyond the end, and when heaps took too many.
+    fn taken(&mut self, at: u64, n: usize) -> io::Result<Option<Vec<u8>>> {
+        if at.checked_add(n as u64).is_none_or(|end| end > self.size) {
+            return Ok(None);
+        }
+        self.left = self.left.saturating_sub(n as u64);
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; n];
+        Ok((self.read_at(&mut bytes, at)? == n).then_some(bytes))
+    }
+
+    /// Where the HDF5 in a file begins; text may stand before it.
+    fn superblock(&self) -> io::Result<Option<u64>> {
+        let places = std::iter::once(0).chain((9..63).map(|power| 1 << power));
+        for at in places.take_while(|&at| at < self.size) {
+            if self.some(at)?.as_ref().is_some_and(|bytes: &[u8; 8]| bytes == open::SIGNATURE) {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether addresses and lengths take 8 bytes, as in all files but of those who ask for others; true
+    /// where nothing says so.
+    fn has_usual_sizes(&self, start: u64) -> io::Result<bool> {
+        let Some(bytes) = self.some::<15>(start)? else { return Ok(true) };
+        let Some(version) = bytes.strip_prefix(open::SIGNATURE) else { return Ok(true) };
+        let at = if version[0] < 2 { 13 } else { 9 };
+        Ok(bytes[at..at + 2] == [8, 8])
+    }
+
+    /// The whole heap at `at`; `None` when it does not fit there, which HDF5 notices.
+    fn heap(&mut self, at: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(header) = self.some::<HEADER>(at)? else { return Ok(None) };
+        match number(&header, 8) {
+            Some(size) if size >= 4096 => self.taken(at, size),
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether the list of free places in the heap of names at `at` comes to an end; addresses count from
+    /// `start`. True where it leads out of the heap, which HDF5 notices.
+    fn has_an_end(&mut self, start: u64, at: u64) -> io::Result<bool> {
+        let Some(header) = self.some::<32>(at)? else { return Ok(true) };
+        let [size, first, address] = [8, 16, 24].map(|field| number(&header, field));
+        let (Some(size), Some(mut place), Some(address)) = (size, first, address) else {
+            return Ok(true);
+        };
+        let from = start.saturating_add(address as u64);
+        let Some(heap) = self.taken(from, size)? else { return Ok(true) };
+        for _ in 0..=size / FREE {
+            if place == END {
+                return Ok(true);
+            }
+            let Some(next) = number(&heap, place) else { return Ok(true) };
+            place = next;
+        }
+        Ok(false)
+    }
 }
 
 fn is_sound(heap: &[u8]) -> bool {

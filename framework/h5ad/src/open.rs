@@ -1,10 +1,6 @@
 //! Opening a file, and saying what it is when it is no HDF5.
 
-use std::{
-    fs,
-    io::{Read, Seek},
-    path::Path,
-};
+use std::{fs, io::Read, path::Path};
 
 use hdf5::File;
 
@@ -35,8 +31,7 @@ fn open(path: &Path) -> Result<File> {
     let mut start = Vec::new();
     let mut file = plain(path)?;
     file.by_ref().take(4096).read_to_end(&mut start).map_err(io("read"))?;
-    file.rewind().map_err(io("read"))?;
-    if let Some(reason) = heap::damaged(&mut file).map_err(io("read"))? {
+    if let Some(reason) = heap::damaged(&file).map_err(io("read"))? {
         return Err(At::root(path).damaged(reason));
     }
     File::open(path).map_err(|error| {

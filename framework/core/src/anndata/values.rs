@@ -177,25 +177,34 @@ impl Values {
     /// # Errors
     /// Those of `out`.
     pub fn write_le(&self, out: &mut impl Write) -> io::Result<()> {
-        fn all<const N: usize>(
+        /// Numbers that are turned into bytes at a time.
+        const PORTION: usize = 1 << 12;
+        fn all<T: Copy, const N: usize>(
             out: &mut impl Write,
-            mut numbers: impl Iterator<Item = [u8; N]>,
+            numbers: &[T],
+            bytes: fn(T) -> [u8; N],
         ) -> io::Result<()> {
-            numbers.try_for_each(|number| out.write_all(&number))
+            let mut portion = Vec::with_capacity(PORTION.min(numbers.len()));
+            for numbers in numbers.chunks(PORTION) {
+                portion.clear();
+                portion.extend(numbers.iter().map(|&number| bytes(number)));
+                out.write_all(portion.as_flattened())?;
+            }
+            Ok(())
         }
         match self {
-            Values::Bool(b) => all(out, b.iter().map(|&v| [u8::from(v)])),
-            Values::Int8(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::Int16(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::Int32(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::Int64(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::UInt8(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::UInt16(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::UInt32(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::UInt64(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::Float16(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::Float32(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
-            Values::Float64(b) => all(out, b.iter().map(|v| v.to_le_bytes())),
+            Values::Bool(b) => all(out, b, |v| [u8::from(v)]),
+            Values::Int8(b) => all(out, b, i8::to_le_bytes),
+            Values::Int16(b) => all(out, b, i16::to_le_bytes),
+            Values::Int32(b) => all(out, b, i32::to_le_bytes),
+            Values::Int64(b) => all(out, b, i64::to_le_bytes),
+            Values::UInt8(b) => all(out, b, u8::to_le_bytes),
+            Values::UInt16(b) => all(out, b, u16::to_le_bytes),
+            Values::UInt32(b) => all(out, b, u32::to_le_bytes),
+            Values::UInt64(b) => all(out, b, u64::to_le_bytes),
+            Values::Float16(b) => all(out, b, f16::to_le_bytes),
+            Values::Float32(b) => all(out, b, f32::to_le_bytes),
+            Values::Float64(b) => all(out, b, f64::to_le_bytes),
         }
     }
 

@@ -156,6 +156,31 @@ fn a_broken_heap_of_strings_is_named() {
     bytes[heap + 16..heap + 32].fill(0);
     fs::write(&path, &bytes).unwrap();
     check(&path, &format!("the heap of strings at byte {heap} is broken"));
+
+    // Wherever it lies; the file is looked through in portions.
+    let path = written(folder.path(), "late.h5ad", Compression::None);
+    let mut bytes = fs::read(&path).unwrap();
+    let late = (1 << 20) - 3;
+    bytes.resize(late, 1);
+    bytes.extend(b"GCOL\x01\0\0\0");
+    bytes.extend(4096_u64.to_le_bytes());
+    bytes.resize(late + 4096, 0);
+    fs::write(&path, &bytes).unwrap();
+    check(&path, &format!("the heap of strings at byte {late} is broken"));
+}
+
+/// Each is sound, and to look at all of them would take hours.
+#[test]
+fn heaps_that_lie_in_each_other_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "heaps.h5ad", Compression::None);
+    let mut bytes = fs::read(&path).unwrap();
+    let size = 1_u64 << 16;
+    let words = [u64::from_le_bytes(*b"GCOL\x01\0\0\0"), size, 1, size - 32];
+    let heap: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.extend(heap.repeat(1 << 16));
+    fs::write(&path, &bytes).unwrap();
+    check(&path, "its heaps of strings and names lie in each other");
 }
 
 #[test]
