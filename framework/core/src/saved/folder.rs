@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::{
     FORMAT_VERSION, ModelMeta, SavedModel, arrays,
-    place::{Place, failed, is_missing, sync_tree},
+    place::{Identity, Place, failed, is_missing, sync_tree},
 };
 use crate::error::{Error, Result};
 
@@ -100,16 +100,14 @@ pub(super) fn replace<E: From<Error>>(
     Ok(place.install(staging, overwrite)?)
 }
 
-/// Reads a model from its folder; what only going on with its training needs is left there.
+/// Reads a model from its folder; what only going on with its training needs is left there. While
+/// another takes the folder's place, it is the one or the other.
 ///
 /// # Errors
 /// [`Error::NewerFormat`] when a later version wrote it, [`Error::SavedFile`] when a file is
 /// damaged.
 pub fn read(dir: &Path) -> Result<SavedModel> {
-    recover(dir)?;
-    let meta = read_meta(&dir.join(META))?;
-    let weights = arrays::read(&dir.join(WEIGHTS), "the weights of a model in safetensors format")?;
-    Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
+    of_one_folder(dir, || read_model(dir))
 }
 
 /// Reads a model from its folder, with all that going on with its training needs, if that is there.
@@ -117,13 +115,33 @@ pub fn read(dir: &Path) -> Result<SavedModel> {
 /// # Errors
 /// As [`read`].
 pub fn read_with_optimizer(dir: &Path) -> Result<SavedModel> {
-    let saved = read(dir)?;
     let path = dir.join(OPTIMIZER);
-    if is_missing(&path) {
-        return Ok(saved);
-    }
     let expected = "the state of an optimiser in safetensors format";
-    Ok(SavedModel { optimizer: arrays::read(&path, expected)?, ..saved })
+    of_one_folder(dir, || {
+        let saved = read_model(dir)?;
+        if is_missing(&path) {
+            return Ok(saved);
+        }
+        Ok(SavedModel { optimizer: arrays::read(&path, expected)?, ..saved })
+    })
+}
+
+fn read_model(dir: &Path) -> Result<SavedModel> {
+    recover(dir)?;
+    let meta = read_meta(&dir.join(META))?;
+    let weights = arrays::read(&dir.join(WEIGHTS), "the weights of a model in safetensors format")?;
+    Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
+}
+
+/// What is read while no other folder takes the place of `dir`.
+fn of_one_folder<T>(dir: &Path, read: impl Fn() -> Result<T>) -> Result<T> {
+    loop {
+        let before = Identity::of(dir);
+        let found = read();
+        if before == Identity::of(dir) {
+            return found;
+        }
+    }
 }
 
 /// Checks, before any work is done, that a model may be written to `dir`.

@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use super::{
@@ -136,6 +137,25 @@ impl Place {
         sync(&self.parent)?;
         let _ = remove(&replaced); // the model is in place; the next write tries again
         Ok(())
+    }
+}
+
+/// What tells a folder from one that took its place.
+#[derive(PartialEq)]
+pub(super) struct Identity {
+    #[cfg(unix)]
+    file: Option<u64>,
+    changed: Option<SystemTime>,
+}
+
+impl Identity {
+    pub(super) fn of(dir: &Path) -> Self {
+        let metadata = fs::metadata(dir).ok();
+        Self {
+            #[cfg(unix)]
+            file: metadata.as_ref().map(std::os::unix::fs::MetadataExt::ino),
+            changed: metadata.and_then(|m| m.modified().ok()),
+        }
     }
 }
 

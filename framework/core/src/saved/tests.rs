@@ -214,6 +214,30 @@ fn what_a_killed_writer_left_is_deleted_and_what_a_living_one_has_is_not() {
     assert!(names(parent.path()).is_empty());
 }
 
+/// Its description and its weights are of one time, though they are two files.
+#[test]
+fn a_model_that_is_replaced_while_it_is_read_is_the_old_or_the_new_one() {
+    let parent = temporary();
+    let dir = parent.path().join("model");
+    let at = |time: i64| {
+        let weights = Dense { shape: vec![1], values: vec![time].into() };
+        SavedModel { weights: [("time".to_owned(), weights)].into(), ..model(time) }
+    };
+    let write = |time| folder::write(&dir, &at(time), Overwrite::Replace).unwrap();
+    write(0);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (1..200).for_each(write));
+        let mut last = 0;
+        while !writer.is_finished() {
+            let found = read(&dir).unwrap();
+            let time = found.weights["time"].values.to_i64()[0];
+            assert_eq!(found, at(time));
+            assert!(time >= last);
+            last = time;
+        }
+    });
+}
+
 const KILLED: &str = "SCVI_TEST_WRITE_UNTIL_KILLED";
 
 /// Not a test of its own: what [`a_killed_process_leaves_a_whole_model`] runs and kills.
