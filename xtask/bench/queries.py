@@ -1,4 +1,4 @@
-"""Asks scvi-tools' SCVI what the bench asks ours: queries.py DATA.h5ad train|METHOD THREADS"""
+"""Asks scvi-tools' SCVI what the bench asks ours: queries.py DATA.h5ad METHOD THREADS"""
 
 import json
 import logging
@@ -17,20 +17,8 @@ logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 scvi.settings.verbosity = logging.ERROR
 torch.set_num_threads(threads)
 scvi.settings.seed = 0
-folder = os.path.join(os.path.dirname(data), "model-scvi-tools")
-
 adata = anndata.read_h5ad(data)
-if method == "train":
-    scvi.model.SCVI.setup_anndata(
-        adata,
-        categorical_covariate_keys=["cell_source", "donor"],
-        continuous_covariate_keys=["percent_mito", "percent_ribo"],
-    )
-    model = scvi.model.SCVI(adata)
-    model.train(max_epochs=1, accelerator="cpu", enable_progress_bar=False, logger=False)
-    model.save(folder, overwrite=True)
-    sys.exit()
-
+folder = os.path.splitext(data)[0] + ".scvi-tools"
 model = scvi.model.SCVI.load(folder, adata=adata, accelerator="cpu")
 few, some = list(range(500)), list(range(2000))
 asked = {

@@ -1,6 +1,10 @@
-"""Trains scvi-tools' SCVI as the bench does with ours: train.py DATA.h5ad EPOCHS THREADS"""
+"""Trains scvi-tools' SCVI as the bench does with ours: train.py DATA.h5ad EPOCHS THREADS
+
+The model goes to a folder beside the data.
+"""
 
 import logging
+import os
 import sys
 import warnings
 
@@ -28,3 +32,4 @@ model.train(
     enable_progress_bar=False,
     logger=False,
 )
+model.save(os.path.splitext(data)[0] + ".scvi-tools", overwrite=True)

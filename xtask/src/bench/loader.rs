@@ -1,11 +1,14 @@
 //! Loading minibatches.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Bench, heading, median};
+use super::{Bench, Comparison, median};
 use crate::process;
 
 /// Simulated counts, made once and kept; one pass in shuffled minibatches of 128.
@@ -13,22 +16,22 @@ use crate::process;
 pub struct Args {
     /// Cells.
     #[arg(long, default_value_t = 1_000_000)]
-    n_obs: usize,
+    pub n_obs: usize,
     /// Genes.
     #[arg(long, default_value_t = 2_000)]
-    n_vars: usize,
+    pub n_vars: usize,
     /// Share of counts that are not zero.
     #[arg(long, default_value_t = 0.05)]
-    density: f64,
+    pub density: f64,
     /// Cells after which scvi-tools is stopped when it reads from disk, which it does cell by cell.
     #[arg(long, default_value_t = 200_000)]
-    their_cells: usize,
+    pub their_cells: usize,
     /// How many times each run is repeated; medians count.
     #[arg(long, default_value_t = 1)]
-    rounds: usize,
+    pub rounds: usize,
     /// Threads of both.
     #[arg(long, default_value_t = 2)]
-    threads: u32,
+    pub threads: u32,
 }
 
 /// Simulates the data unless they are there, loads them in turns and prints what it cost.
@@ -38,31 +41,40 @@ pub struct Args {
 pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
     ensure!(args.rounds > 0, "--rounds must be 1 or more");
     let data = simulate(bench, args)?;
+    let mut figures = Comparison::default();
+    compare(bench, args, &data, &mut figures)?;
+    figures.print("loader, batch 128");
+    Ok(())
+}
+
+/// Loads `data` in turns and notes what it cost.
+///
+/// # Errors
+/// When a run fails.
+pub fn compare(
+    bench: &Bench<'_>,
+    args: &Args,
+    data: &Path,
+    figures: &mut Comparison,
+) -> Result<()> {
     let mut build = bench.workspace.cargo();
     build.args(["build", "--release", "--package", "scvi-h5ad", "--example", "loader"]);
     process::run(&mut build)?;
     let loader = bench.workspace.target.join("release/examples/loader");
     let threads = args.threads.to_string();
-
-    let mut rows = Vec::new();
     for (place, their_cells) in [("memory", args.n_obs), ("backed", args.their_cells)] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 1..=args.rounds {
-            eprintln!("{place}, round {round} of {}", args.rounds);
+            eprintln!("loader, {place}, round {round} of {}", args.rounds);
             let mut command = Command::new(&loader);
-            command.arg(&data).arg(place).env("OMP_NUM_THREADS", &threads);
+            command.arg(data).arg(place).env("OMP_NUM_THREADS", &threads);
             ours.push(pass(&mut command)?);
-            let mut command = bench.script("loader.py", &data, &threads);
+            let mut command = bench.script("loader.py", data, &threads);
             theirs.push(pass(command.args([place, &their_cells.to_string()]))?);
         }
-        rows.push((place, summary(&ours)?, summary(&theirs)?));
-    }
-    heading("loader, batch 128");
-    for (place, ours, theirs) in rows {
-        let (a, b) = (ours.rate, theirs.rate);
-        println!("{:<28}{a:>12.0}{b:>14.0}{:>9.1}×", format!("{place}, cells per second"), a / b);
-        let (a, b) = (ours.memory, theirs.memory);
-        println!("{:<28}{a:>12.0}{b:>14.0}{:>9.1}×", format!("{place}, peak memory, MB"), b / a);
+        let (ours, theirs) = (summary(&ours)?, summary(&theirs)?);
+        figures.rate(&format!("loader, {place}, cells per second"), ours.rate, theirs.rate);
+        figures.megabytes("  peak memory, MB", ours.memory, theirs.memory);
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{Bench, heading, heart_like, median};
+use super::{Bench, Comparison, HEART, median};
 use crate::process;
 
 /// The heart atlas tutorial's data set in shape: 18,641 cells, 1,200 genes, normalised values in X,
@@ -29,7 +29,7 @@ const ASKED: [&str; 3] =
 /// When a run fails.
 pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
     let threads = args.threads.to_string();
-    let counts = heart_like(bench)?;
+    let counts = HEART.simulate(bench)?;
     let (data, model) = (bench.folder.join("heart.h5ad"), bench.folder.join("heart-model"));
     let (small, theirs) = (bench.folder.join("heart-small"), bench.folder.join("heart-theirs"));
     process::run(bench.script("minified.py", &counts, &threads).arg("layout").arg(&data))?;
@@ -54,7 +54,7 @@ pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
     let number = |value: &Value| value.as_f64().context("scvi-tools gives numbers");
 
     let mut opened = [Vec::new(), Vec::new()];
-    let mut rows = Vec::new();
+    let mut answered = Comparison::default();
     for method in ASKED {
         let mut seconds = [Vec::new(), Vec::new()];
         for _ in 0..args.rounds {
@@ -64,29 +64,20 @@ pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
                 seconds[i].push(answered);
             }
         }
-        let [full, minified] = seconds.map(median);
-        rows.push((method, "full", full?, number(&theirs["full"][method])?));
-        rows.push((method, "minified", minified?, number(&theirs["minified"][method])?));
+        for (what, seconds) in ["full", "minified"].into_iter().zip(seconds) {
+            let name = format!("{}, {what}, s", method.trim_start_matches("get-"));
+            answered.seconds(&name, median(seconds)?, number(&theirs[what][method])?);
+        }
     }
-    heading("");
-    let bytes = |path: &Path| -> Result<f64> { Ok(fs::metadata(path)?.len() as f64) };
-    let sizes = [bytes(&data)?, bytes(&small.join("adata.h5ad"))?];
-    let [full, minified] = opened.map(median);
-    for (i, (what, seconds)) in [("full", full?), ("minified", minified?)].into_iter().enumerate() {
-        let size = number(&theirs["bytes"][i])? / 1e6;
-        let ours = sizes[i] / 1e6;
-        println!("{:<28}{ours:>12.2}{size:>14.2}{:>9.1}×", format!("{what}, MB"), size / ours);
-        let other = number(&theirs["opened"][i])?;
-        println!("{:<28}{seconds:>12.3}{other:>14.3}{:>9.1}×", "  opened, s", other / seconds);
+    let mut files = Comparison::default();
+    let paths = [data, small.join("adata.h5ad")];
+    for (i, (what, seconds)) in ["full", "minified"].into_iter().zip(opened).enumerate() {
+        let (ours, size) = (fs::metadata(&paths[i])?.len() as f64, number(&theirs["bytes"][i])?);
+        files.megabytes(&format!("{what}, MB"), ours / 1e6, size / 1e6);
+        files.seconds("  opened, s", median(seconds)?, number(&theirs["opened"][i])?);
     }
-    for (method, what, ours, theirs) in rows {
-        let name = method.trim_start_matches("get-");
-        println!(
-            "{:<28}{ours:>12.3}{theirs:>14.3}{:>9.1}×",
-            format!("{name}, {what}"),
-            theirs / ours
-        );
-    }
+    files.print("file");
+    answered.print("query");
     Ok(())
 }
 

@@ -30,7 +30,7 @@ enum What {
     Train(train::Args),
     /// Cells per second and peak memory of a pass in shuffled minibatches, in memory and from disk.
     Loader(loader::Args),
-    /// Seconds and peak memory of each query.
+    /// Seconds and peak memory of start, training, each query and the loader, in one run.
     Queries(queries::Args),
     /// Size, opening and queries of a data set that was reduced to the posterior of its cells.
     Minified(minified::Args),
@@ -80,30 +80,65 @@ impl Bench<'_> {
 }
 
 /// Simulated counts with the covariates of the heart atlas tutorial.
-fn heart_like(bench: &Bench<'_>) -> Result<PathBuf> {
-    let data = bench.folder.join("counts.h5ad");
-    let mut simulate = Command::new(&bench.scvi);
-    simulate.args(["data", "synthetic"]).arg(&data).arg("--overwrite");
-    simulate.args(["--n-obs=18641", "--n-vars=1200", "--density=0.16", "--seed=0"]);
-    simulate.args(["--n-labels=11", "--n-donors=14", "--n-sources=4"]);
-    process::run(&mut simulate)?;
-    Ok(data)
+struct Counts {
+    name: &'static str,
+    n_obs: usize,
+    n_vars: usize,
+    /// Share of counts that are not zero.
+    density: f64,
 }
 
-/// Trains our model on these counts for some epochs and leaves it in `model`.
-fn training(bench: &Bench<'_>, data: &Path, epochs: u32, threads: &str) -> Command {
-    let mut command = Command::new(&bench.scvi);
-    command.args(["train", "SCVI"]).arg(data).arg("--out").arg(bench.folder.join("model"));
-    command.args(["--overwrite", "--quiet", "--no-progress", "--device=cpu", "--seed=0"]);
-    command.args(["--categorical-covariate-keys=cell_source,donor"]);
-    command.args(["--continuous-covariate-keys=percent_mito,percent_ribo"]);
-    command.args(["--batch-size=128", "--max-epochs", &epochs.to_string()]);
-    command.args(["--threads", threads]);
-    command
+/// The size of that tutorial.
+const HEART: Counts = Counts { name: "counts", n_obs: 18_641, n_vars: 1_200, density: 0.16 };
+/// A size at which memory counts.
+const LARGE: Counts = Counts { name: "large", n_obs: 100_000, n_vars: 2_000, density: 0.13 };
+
+impl Counts {
+    fn simulate(&self, bench: &Bench<'_>) -> Result<PathBuf> {
+        let data = bench.folder.join(self.name).with_extension("h5ad");
+        let mut simulate = Command::new(&bench.scvi);
+        simulate.args(["data", "synthetic"]).arg(&data).arg("--overwrite");
+        let numbers = [("n-obs", self.n_obs), ("n-vars", self.n_vars)];
+        simulate.args(numbers.map(|(name, n)| format!("--{name}={n}")));
+        simulate.args([format!("--density={}", self.density), "--seed=0".into()]);
+        simulate.args(["--n-labels=11", "--n-donors=14", "--n-sources=4"]);
+        process::run(&mut simulate)?;
+        Ok(data)
+    }
 }
 
-fn heading(what: &str) {
-    println!("{what:<28}{:>12}{:>14}{:>10}", "scvi-rs", "scvi-tools", "ratio");
+/// Where our model of these data lies; scvi-tools' is beside it.
+fn model_of(data: &Path) -> PathBuf {
+    data.with_extension("model")
+}
+
+/// Figures of both, line by line.
+#[derive(Default)]
+struct Comparison(Vec<String>);
+
+impl Comparison {
+    /// Less is better: seconds.
+    fn seconds(&mut self, what: &str, ours: f64, theirs: f64) {
+        let ratio = theirs / ours;
+        self.0.push(format!("{what:<36}{ours:>12.3}{theirs:>14.3}{ratio:>9.1}×"));
+    }
+
+    /// Less is better: megabytes.
+    fn megabytes(&mut self, what: &str, ours: f64, theirs: f64) {
+        let ratio = theirs / ours;
+        self.0.push(format!("{what:<36}{ours:>12.1}{theirs:>14.1}{ratio:>9.1}×"));
+    }
+
+    /// More is better: so many per second.
+    fn rate(&mut self, what: &str, ours: f64, theirs: f64) {
+        let ratio = ours / theirs;
+        self.0.push(format!("{what:<36}{ours:>12.0}{theirs:>14.0}{ratio:>9.1}×"));
+    }
+
+    fn print(&self, what: &str) {
+        println!("{what:<36}{:>12}{:>14}{:>10}", "scvi-rs", "scvi-tools", "ratio");
+        self.0.iter().for_each(|line| println!("{line}"));
+    }
 }
 
 fn median(mut values: Vec<f64>) -> Result<f64> {

@@ -1,18 +1,19 @@
 //! Queries of a trained model.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::{Bench, heading, heart_like, median, training};
+use super::{Bench, Comparison, HEART, LARGE, loader, median, model_of, train};
 use crate::process;
 
-/// Simulated counts in the shape of the heart atlas tutorial; each query in a process of its own,
-/// and what it took there without start, reading and writing.
+/// Simulated counts in the shape of the heart atlas tutorial, and 100,000 cells × 2,000 genes: start,
+/// training, each query in a process of its own, and the loader. What a query took is without start
+/// and reading; ours writes its answer.
 #[derive(clap::Args)]
 pub struct Args {
-    /// How many times each query is asked; medians count.
+    /// How many times each is done; medians count.
     #[arg(long, default_value_t = 1)]
     rounds: usize,
     /// Threads of both.
@@ -65,47 +66,90 @@ const ASKED: [Ask; 7] = [
     },
 ];
 
-/// Trains a model of each for an epoch, asks both in turns and prints what it cost.
+/// How many of these are asked of the large data set.
+const LARGELY: usize = 2;
+
+/// Trains a model of each, asks both in turns and prints what it cost.
 ///
 /// # Errors
 /// When a run fails.
 pub fn run(bench: &Bench<'_>, args: &Args) -> Result<()> {
     ensure!(args.rounds > 0, "--rounds must be 1 or more");
-    let data = heart_like(bench)?;
-    let threads = args.threads.to_string();
-    process::run(&mut training(bench, &data, 1, &threads))?;
-    process::run(bench.script("queries.py", &data, &threads).args(["train", &threads]))?;
-
-    let asked = ASKED.iter().filter(|ask| args.query.as_ref().is_none_or(|q| q == ask.method));
-    let asked: Vec<&Ask> = asked.collect();
-    ensure!(!asked.is_empty(), "no such query; there are {:?}", ASKED.map(|ask| ask.method));
-    let mut rows = Vec::new();
-    for ask in asked {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for round in 1..=args.rounds {
-            eprintln!("{}, round {round} of {}", ask.what, args.rounds);
-            ours.push(our(bench, ask, &threads)?);
-            let mut command = bench.script("queries.py", &data, &threads);
-            theirs.push(their(command.args([ask.method, &threads]))?);
+    let is_asked = |ask: &&Ask| args.query.as_ref().is_none_or(|query| query == ask.method);
+    let known = ASKED.iter().any(|ask| is_asked(&ask));
+    ensure!(known, "no such query; there are {:?}", ASKED.map(|ask| ask.method));
+    let mut figures = Comparison::default();
+    start(bench, args, &mut figures)?;
+    for (counts, size, asked) in
+        [(HEART, "", &ASKED[..]), (LARGE, ", 100,000 cells", &ASKED[..LARGELY])]
+    {
+        let data = counts.simulate(bench)?;
+        let training = train::Args { epochs: 2, rounds: args.rounds, threads: args.threads };
+        train::compare(bench, &training, &data, size, &mut figures)?;
+        for ask in asked.iter().filter(is_asked) {
+            let what = format!("{}{size}", ask.what);
+            compare(bench, args, &data, ask, &what, &mut figures)?;
         }
-        rows.push((ask.what, middle(&ours)?, middle(&theirs)?));
     }
-    heading("query");
-    for (what, ours, theirs) in rows {
-        let ((a, mine), (b, others)) = (ours, theirs);
-        println!("{:<28}{a:>12.2}{b:>14.2}{:>9.1}×", format!("{what}, s"), b / a);
-        println!("{:<28}{mine:>12.0}{others:>14.0}{:>9.1}×", "  peak memory, MB", others / mine);
-    }
+    let pass = loader::Args {
+        n_obs: LARGE.n_obs,
+        n_vars: LARGE.n_vars,
+        density: LARGE.density,
+        their_cells: 20_000,
+        rounds: args.rounds,
+        threads: args.threads,
+    };
+    let data = bench.folder.join(LARGE.name).with_extension("h5ad");
+    loader::compare(bench, &pass, &data, &mut figures)?;
+    figures.print("");
     Ok(())
+}
+
+/// From nothing to the first word.
+fn start(bench: &Bench<'_>, args: &Args, figures: &mut Comparison) -> Result<()> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..args.rounds {
+        let cost = process::measure(Command::new(&bench.scvi).args(["models", "list"]))?;
+        ours.push((cost.time.as_secs_f64(), cost.memory as f64 / 1e6));
+        let cost = process::measure(Command::new(&bench.python).args(["-c", "import scvi"]))?;
+        theirs.push((cost.time.as_secs_f64(), cost.memory as f64 / 1e6));
+    }
+    note("start", middle(&ours)?, middle(&theirs)?, figures);
+    Ok(())
+}
+
+fn compare(
+    bench: &Bench<'_>,
+    args: &Args,
+    data: &Path,
+    ask: &Ask,
+    what: &str,
+    figures: &mut Comparison,
+) -> Result<()> {
+    let threads = args.threads.to_string();
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 1..=args.rounds {
+        eprintln!("{what}, round {round} of {}", args.rounds);
+        ours.push(our(bench, data, ask, &threads)?);
+        let mut command = bench.script("queries.py", data, &threads);
+        theirs.push(their(command.args([ask.method, &threads]))?);
+    }
+    note(what, middle(&ours)?, middle(&theirs)?, figures);
+    Ok(())
+}
+
+fn note(what: &str, ours: Figures, theirs: Figures, figures: &mut Comparison) {
+    figures.seconds(&format!("{what}, s"), ours.0, theirs.0);
+    figures.megabytes("  peak memory, MB", ours.1, theirs.1);
 }
 
 /// Seconds and megabytes.
 type Figures = (f64, f64);
 
-fn our(bench: &Bench<'_>, ask: &Ask, threads: &str) -> Result<Figures> {
+fn our(bench: &Bench<'_>, data: &Path, ask: &Ask, threads: &str) -> Result<Figures> {
     let ending = if ask.method == "differential-expression" { "csv" } else { "npz" };
     let mut command = Command::new(&bench.scvi);
-    command.arg("query").arg(bench.folder.join("model")).arg(ask.method).args(ask.args);
+    command.arg("query").arg(model_of(data)).arg(ask.method).args(ask.args);
     command.arg("--out").arg(bench.folder.join("answer").with_extension(ending));
     command.args(["--overwrite", "--verbose", "--no-progress", "--device=cpu", "--seed=0"]);
     command.args(["--threads", threads]);
