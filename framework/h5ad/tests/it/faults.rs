@@ -169,7 +169,7 @@ fn a_broken_heap_of_strings_is_named() {
     check(&path, &format!("the heap of strings at byte {late} is broken"));
 }
 
-/// Each is sound, and to look at all of them would take hours.
+/// Each is sound, but all together they are 4 GB in a file of 2 MB.
 #[test]
 fn heaps_that_lie_in_each_other_are_named() {
     let folder = tempfile::tempdir().unwrap();
