@@ -32,18 +32,17 @@ pub fn damaged(file: &File) -> io::Result<Option<String>> {
     if !file.has_usual_sizes(start)? {
         return Ok(Some("addresses and lengths are not of 8 bytes".into()));
     }
-    let mut portion = vec![0; PORTION];
-    let mut from = 0;
-    while from < size {
-        let n = file.read_at(&mut portion, from)?;
-        let portion = &portion[..n];
+    // What one portion cuts in two begins the next.
+    for from in (0..size).step_by(PORTION + 1 - SIGNATURE.len()) {
+        let mut portion = vec![0; PORTION.min((size - from) as usize)];
+        file.file.read_exact_at(&mut portion, from)?;
         // At any place: damage elsewhere may lead HDF5 anywhere.
-        for at in memmem::find_iter(portion, SIGNATURE).map(|at| from + at as u64) {
+        for at in memmem::find_iter(&portion, SIGNATURE).map(|at| from + at as u64) {
             if file.heap(at)?.is_some_and(|heap| !is_sound(&heap)) {
                 return Ok(Some(format!("the heap of strings at byte {at} is broken")));
             }
         }
-        for at in memmem::find_iter(portion, NAMES).map(|at| from + at as u64) {
+        for at in memmem::find_iter(&portion, NAMES).map(|at| from + at as u64) {
             if !file.has_an_end(start, at)? {
                 return Ok(Some(format!("the names at byte {at} are broken")));
             }
@@ -51,8 +50,6 @@ pub fn damaged(file: &File) -> io::Result<Option<String>> {
         if file.left == 0 {
             return Ok(Some("its heaps of strings and names lie in each other".into()));
         }
-        // What the portion cuts in two begins the next.
-        from += if n < PORTION { n.max(1) } else { n + 1 - SIGNATURE.len() } as u64;
     }
     Ok(None)
 }
@@ -66,29 +63,23 @@ struct Bytes<'a> {
 }
 
 impl Bytes<'_> {
-    /// As many bytes from `at` as there are, up to those that `into` has room for.
-    fn read_at(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let mut n = 0;
-        while n < into.len() {
-            match self.file.read_at(&mut into[n..], at.saturating_add(n as u64)) {
-                Ok(0) => break,
-                Ok(more) => n += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(n)
+    fn holds(&self, at: u64, n: usize) -> bool {
+        at.checked_add(n as u64).is_some_and(|end| end <= self.size)
     }
 
     /// `N` bytes from `at`; `None` beyond the end.
     fn some<const N: usize>(&self, at: u64) -> io::Result<Option<[u8; N]>> {
+        if !self.holds(at, N) {
+            return Ok(None);
+        }
         let mut bytes = [0; N];
-        Ok((self.read_at(&mut bytes, at)? == N).then_some(bytes))
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(Some(bytes))
     }
 
     /// The `n` bytes of a heap from `at`; `None` beyond the end, and when heaps took too many.
     fn taken(&mut self, at: u64, n: usize) -> io::Result<Option<Vec<u8>>> {
-        if at.checked_add(n as u64).is_none_or(|end| end > self.size) {
+        if !self.holds(at, n) {
             return Ok(None);
         }
         self.left = self.left.saturating_sub(n as u64);
@@ -96,7 +87,8 @@ impl Bytes<'_> {
             return Ok(None);
         }
         let mut bytes = vec![0; n];
-        Ok((self.read_at(&mut bytes, at)? == n).then_some(bytes))
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(Some(bytes))
     }
 
     /// Where the HDF5 in a file begins; text may stand before it.
