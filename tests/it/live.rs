@@ -62,7 +62,7 @@ fn the_same_noise_gives_the_same_answers() {
     let params = LikelihoodParams { n_samples: 5, give_mean: true, ..Default::default() };
     seeded();
     model.get_likelihood_parameters(&mut adata, &params, &mut parameters, &mut Silent).unwrap();
-    for name in ["mean", "dropout"] {
+    for name in ["mean", "dropout", "dispersions"] {
         check(name, parameters.of(name).0);
     }
 
