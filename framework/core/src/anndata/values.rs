@@ -252,3 +252,22 @@ impl DType {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failing test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_written_once_and_in_order() {
+        let numbers: Vec<f32> = (0..10_000).map(|i| i as f32 * 0.1).collect();
+        let expected: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut written = Vec::new();
+        Values::from(numbers).write_le(&mut written).unwrap();
+        assert!(written == expected);
+
+        written.clear();
+        Values::from(vec![true, false, true]).write_le(&mut written).unwrap();
+        assert_eq!(written, [1, 0, 1]);
+    }
+}
