@@ -94,8 +94,12 @@ const HEART: Counts = Counts { name: "counts", n_obs: 18_641, n_vars: 1_200, den
 const LARGE: Counts = Counts { name: "large", n_obs: 100_000, n_vars: 2_000, density: 0.13 };
 
 impl Counts {
+    fn path(&self, bench: &Bench<'_>) -> PathBuf {
+        bench.folder.join(self.name).with_extension("h5ad")
+    }
+
     fn simulate(&self, bench: &Bench<'_>) -> Result<PathBuf> {
-        let data = bench.folder.join(self.name).with_extension("h5ad");
+        let data = self.path(bench);
         let mut simulate = Command::new(&bench.scvi);
         simulate.args(["data", "synthetic"]).arg(&data).arg("--overwrite");
         let numbers = [("n-obs", self.n_obs), ("n-vars", self.n_vars)];
@@ -117,22 +121,23 @@ fn model_of(data: &Path) -> PathBuf {
 struct Comparison(Vec<String>);
 
 impl Comparison {
-    /// Less is better: seconds.
+    /// Less is better.
     fn seconds(&mut self, what: &str, ours: f64, theirs: f64) {
-        let ratio = theirs / ours;
-        self.0.push(format!("{what:<36}{ours:>12.3}{theirs:>14.3}{ratio:>9.1}×"));
+        self.add(what, [ours, theirs], theirs / ours, 3);
     }
 
-    /// Less is better: megabytes.
+    /// Less is better.
     fn megabytes(&mut self, what: &str, ours: f64, theirs: f64) {
-        let ratio = theirs / ours;
-        self.0.push(format!("{what:<36}{ours:>12.1}{theirs:>14.1}{ratio:>9.1}×"));
+        self.add(what, [ours, theirs], theirs / ours, 1);
     }
 
-    /// More is better: so many per second.
+    /// So many per second: more is better.
     fn rate(&mut self, what: &str, ours: f64, theirs: f64) {
-        let ratio = ours / theirs;
-        self.0.push(format!("{what:<36}{ours:>12.0}{theirs:>14.0}{ratio:>9.1}×"));
+        self.add(what, [ours, theirs], ours / theirs, 0);
+    }
+
+    fn add(&mut self, what: &str, [ours, theirs]: [f64; 2], ratio: f64, digits: usize) {
+        self.0.push(format!("{what:<36}{ours:>12.digits$}{theirs:>14.digits$}{ratio:>9.1}×"));
     }
 
     fn print(&self, what: &str) {
