@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{SavedModel, folder, place, scvi_tools};
+use super::{
+    SavedModel, folder,
+    place::{file_names, of_one_folder},
+    scvi_tools,
+};
 use crate::error::{Error, Result};
 
 /// Who wrote a saved model, and how.
@@ -38,8 +42,11 @@ pub fn find(path: &Path, prefix: Option<&str>) -> Result<Found> {
     if path.is_file() {
         return Ok(named(path));
     }
-    folder::recover(path)?;
-    let present = place::file_names(path)?;
+    of_one_folder(path, || in_folder(path, prefix))
+}
+
+fn in_folder(path: &Path, prefix: Option<&str>) -> Result<Found> {
+    let present = file_names(path)?;
     let of = |layout, end: &'static str| {
         present.iter().filter_map(move |name| {
             let own = name.strip_suffix(end).filter(|own| prefix.is_none_or(|p| p == *own))?;
@@ -90,11 +97,11 @@ impl Found {
     /// [`scvi_tools::read`].
     pub fn read(&self) -> Result<SavedModel> {
         let path = self.dir.join(&self.file);
-        match self.layout {
+        of_one_folder(&self.dir, || match self.layout {
             Layout::Ours => folder::read(&self.dir),
             Layout::ScviTools => scvi_tools::read(&path, None),
             Layout::Legacy => Err(Error::LegacyModel { path: self.dir.clone() }),
-        }
+        })
     }
 
     /// Reads it, the class being `model_name` where the files do not say it.
@@ -103,7 +110,9 @@ impl Found {
     /// Those of [`Found::read`] and [`scvi_tools::read_legacy`].
     pub fn read_as(&self, model_name: &str) -> Result<SavedModel> {
         match self.layout {
-            Layout::Legacy => scvi_tools::read_legacy(&self.dir, Some(&self.prefix), model_name),
+            Layout::Legacy => of_one_folder(&self.dir, || {
+                scvi_tools::read_legacy(&self.dir, Some(&self.prefix), model_name)
+            }),
             _ => self.read(),
         }
     }

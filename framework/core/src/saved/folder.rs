@@ -14,7 +14,7 @@
 //! Where two folders cannot change places (that takes Linux or macOS, and a file system of theirs),
 //! step 3 is two: the old folder is renamed to `.NAME.replaced`, then the new one into place. A process
 //! that dies between the two leaves no folder, but its predecessor complete: [`recover`], which reading
-//! and writing begin with, puts that back.
+//! and writing begin with, puts that back. They wait for one that lives.
 
 use std::{fs, io, path::Path};
 
@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::{
     FORMAT_VERSION, ModelMeta, SavedModel, arrays,
-    place::{Identity, Place, failed, is_missing, sync_tree},
+    place::{Place, failed, is_missing, of_one_folder, sync_tree},
 };
 use crate::error::{Error, Result};
 
@@ -68,18 +68,23 @@ pub fn write_with<E: From<Error>>(
     extra: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<(), E> {
     replace(dir, "", overwrite, |staging| {
-        // Errors name the files by the place where they will be.
-        for (file, content) in [(WEIGHTS, &saved.weights), (OPTIMIZER, &saved.optimizer)] {
-            if file == WEIGHTS || !content.is_empty() {
-                let written = arrays::write(&staging.join(file), content);
-                written.map_err(failed(&dir.join(file), "write"))?;
-            }
-        }
-        let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
-        let written = meta.and_then(|meta| fs::write(staging.join(META), meta));
-        written.map_err(failed(&dir.join(META), "write"))?;
+        write_files(staging, dir, saved)?;
         extra(staging)
     })
+}
+
+/// Writes the files of a model that is to be in `dir` into `staging`; errors name them by the place
+/// where they will be.
+pub(super) fn write_files(staging: &Path, dir: &Path, saved: &SavedModel) -> Result<()> {
+    for (file, content) in [(WEIGHTS, &saved.weights), (OPTIMIZER, &saved.optimizer)] {
+        if file == WEIGHTS || !content.is_empty() {
+            let written = arrays::write(&staging.join(file), content);
+            written.map_err(failed(&dir.join(file), "write"))?;
+        }
+    }
+    let meta = serde_json::to_vec(&saved.meta).map_err(io::Error::from);
+    let written = meta.and_then(|meta| fs::write(staging.join(META), meta));
+    written.map_err(failed(&dir.join(META), "write"))
 }
 
 /// Puts a folder that `fill` fills in the place of `dir`, whole or not at all. Only the files of a
@@ -127,21 +132,9 @@ pub fn read_with_optimizer(dir: &Path) -> Result<SavedModel> {
 }
 
 fn read_model(dir: &Path) -> Result<SavedModel> {
-    recover(dir)?;
     let meta = read_meta(&dir.join(META))?;
     let weights = arrays::read(&dir.join(WEIGHTS), "the weights of a model in safetensors format")?;
     Ok(SavedModel { meta, weights, optimizer: IndexMap::new() })
-}
-
-/// What is read while no other folder takes the place of `dir`.
-fn of_one_folder<T>(dir: &Path, read: impl Fn() -> Result<T>) -> Result<T> {
-    loop {
-        let before = Identity::of(dir);
-        let found = read();
-        if before == Identity::of(dir) {
-            return found;
-        }
-    }
 }
 
 /// Checks, before any work is done, that a model may be written to `dir`.
@@ -152,8 +145,8 @@ pub fn check(dir: &Path, overwrite: Overwrite) -> Result<()> {
     Place::of(dir, "")?.check_free(overwrite)
 }
 
-/// Puts back a folder whose replacement was interrupted before the new one was in place. Does
-/// nothing in all other cases.
+/// Puts back a folder whose replacement was interrupted before the new one was in place, and waits
+/// for one that goes on. Does nothing in all other cases.
 ///
 /// # Errors
 /// When the folder cannot be renamed.

@@ -135,5 +135,5 @@ pub fn view_setup_args(path: &Path) -> Result<Option<SetupView>> {
 /// # Errors
 /// Those of [`find`] and [`Found::read`].
 pub fn read(path: &Path) -> Result<SavedModel> {
-    find(path, None)?.read()
+    place::of_one_folder(path, || find(path, None)?.read())
 }

@@ -4,8 +4,11 @@ use std::{
     fs::{self, File},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    time::SystemTime,
+    thread,
+    time::Duration,
 };
+
+use same_file::Handle;
 
 use super::{
     Staging,
@@ -48,12 +51,24 @@ impl Place {
         Staging::beside(&self.dir).map_err(failed(&self.parent, "write into"))
     }
 
+    /// Puts back what a writer moved aside before it died. One that lives is waited for: it is about to
+    /// put the new folder there.
     pub(super) fn recover(&self) -> Result<()> {
-        let replaced = self.replaced();
-        if !is_missing(&self.dir) || is_missing(&replaced) {
-            return Ok(());
+        while is_missing(&self.dir) && !is_missing(&self.replaced()) {
+            if !staging::has_writer(&self.dir) {
+                return self.put_back();
+            }
+            thread::sleep(Duration::from_millis(1));
         }
-        fs::rename(&replaced, &self.dir).map_err(failed(&replaced, "put back"))
+        Ok(())
+    }
+
+    fn put_back(&self) -> Result<()> {
+        let replaced = self.replaced();
+        match fs::rename(&replaced, &self.dir) {
+            Err(source) if is_missing(&self.dir) => Err(failed(&replaced, "put back")(source)),
+            _ => Ok(()), // another process may have been faster
+        }
     }
 
     pub(super) fn check_free(&self, overwrite: Overwrite) -> Result<()> {
@@ -121,7 +136,7 @@ impl Place {
         self.install_in_two_steps(staging, has_old)
     }
 
-    fn install_in_two_steps(&self, staging: Staging, has_old: bool) -> Result<()> {
+    pub(super) fn install_in_two_steps(&self, staging: Staging, has_old: bool) -> Result<()> {
         let replaced = self.replaced();
         if has_old {
             remove(&replaced)?;
@@ -129,7 +144,7 @@ impl Place {
         }
         if let Err(source) = fs::rename(staging.path(), &self.dir) {
             if has_old {
-                self.recover()?;
+                self.put_back()?;
             }
             return Err(failed(&self.dir, "move into place")(source));
         }
@@ -140,21 +155,15 @@ impl Place {
     }
 }
 
-/// What tells a folder from one that took its place.
-#[derive(PartialEq)]
-pub(super) struct Identity {
-    #[cfg(unix)]
-    file: Option<u64>,
-    changed: Option<SystemTime>,
-}
-
-impl Identity {
-    pub(super) fn of(dir: &Path) -> Self {
-        let metadata = fs::metadata(dir).ok();
-        Self {
-            #[cfg(unix)]
-            file: metadata.as_ref().map(std::os::unix::fs::MetadataExt::ino),
-            changed: metadata.and_then(|m| m.modified().ok()),
+/// What is read while no other folder takes the place of `dir`.
+pub(super) fn of_one_folder<T>(dir: &Path, read: impl Fn() -> Result<T>) -> Result<T> {
+    loop {
+        // As long as it is open, no other folder is taken for it.
+        let before = Handle::from_path(dir).ok();
+        Place::of(dir, "")?.recover()?;
+        let found = read();
+        if before == Handle::from_path(dir).ok() {
+            return found;
         }
     }
 }

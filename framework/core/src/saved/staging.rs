@@ -1,8 +1,8 @@
 //! Room beside an output, where it is written before it takes its place.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, TryLockError},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -24,18 +24,22 @@ impl Staging {
     /// # Errors
     /// When the target has no name, or its folder is missing or closed.
     pub fn beside(target: &Path) -> io::Result<Self> {
-        let unnamed = || io::Error::new(io::ErrorKind::InvalidInput, "the path names no file");
-        let name = target.file_name().ok_or_else(unnamed)?.to_string_lossy();
-        let parent = parent(target);
-        let prefix = format!(".{name}.writing-");
-        remove_abandoned(&parent, &prefix);
+        if target.file_name().is_none() {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "the path names no file"));
+        }
+        remove_abandoned(target);
+        let prefix = prefix(target);
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix);
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777)); // less the umask
-        let folder = builder.tempdir_in(&parent)?;
-        let lock = lock(folder.path());
-        Ok(Self { folder, _lock: lock })
+        loop {
+            let folder = builder.tempdir_in(parent(target))?;
+            let lock = File::open(folder.path()).ok().filter(|file| file.lock().is_ok());
+            if folder.path().exists() {
+                return Ok(Self { folder, _lock: lock });
+            } // another writer took it for abandoned before it was locked
+        }
     }
 
     /// The folder.
@@ -65,21 +69,36 @@ pub fn parent(path: &Path) -> PathBuf {
     }
 }
 
-/// A lock that nobody else has: it ends with the process, however that ends. None where the file
-/// system has no locks.
-fn lock(folder: &Path) -> Option<File> {
-    let file = File::open(folder).ok()?;
-    file.try_lock().ok()?;
-    Some(file)
+/// Whether somebody writes `target` at this time.
+pub(super) fn has_writer(target: &Path) -> bool {
+    of_writers(target).any(|folder| {
+        let locked = File::open(folder).map(|file| file.try_lock_shared());
+        matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+    })
 }
 
-/// Deletes what writers left that are no more. Only room is gained by it: what fails is left.
-fn remove_abandoned(parent: &Path, prefix: &str) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(prefix)
-            && let Some(_lock) = lock(&entry.path())
+/// Deletes what writers of `target` left that are no more. Only room is gained by it: what fails is
+/// left.
+fn remove_abandoned(target: &Path) {
+    for folder in of_writers(target) {
+        if let Ok(file) = File::open(&folder)
+            && file.try_lock().is_ok()
         {
-            let _ = fs::remove_dir_all(entry.path());
+            let _ = fs::remove_dir_all(folder);
         }
     }
+}
+
+/// The folders in which `target` is or was written.
+fn of_writers(target: &Path) -> impl Iterator<Item = PathBuf> {
+    let start = prefix(target);
+    let entries = fs::read_dir(parent(target)).into_iter().flatten().flatten();
+    entries
+        .filter(move |entry| entry.file_name().to_string_lossy().starts_with(&start))
+        .map(|entry| entry.path())
+}
+
+/// What the names of these folders begin with.
+fn prefix(target: &Path) -> String {
+    format!(".{}.writing-", target.file_name().unwrap_or_default().to_string_lossy())
 }

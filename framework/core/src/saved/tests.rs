@@ -15,7 +15,8 @@ use tempfile::TempDir;
 use super::{
     FORMAT_VERSION, ModelMeta, SavedModel, Staging, Training,
     folder::{self, Overwrite},
-    place, read,
+    place::{self, Place},
+    read,
 };
 use crate::{
     anndata::{Dense, Values},
@@ -217,16 +218,31 @@ fn what_a_killed_writer_left_is_deleted_and_what_a_living_one_has_is_not() {
 /// Its description and its weights are of one time, though they are two files.
 #[test]
 fn a_model_that_is_replaced_while_it_is_read_is_the_old_or_the_new_one() {
+    let write = |dir: &Path, saved: &SavedModel| folder::write(dir, saved, Overwrite::Replace);
+    reads_while_it_is_replaced(write);
+}
+
+/// So it is where the file system cannot exchange folders.
+#[test]
+fn a_model_that_is_replaced_in_two_steps_while_it_is_read_is_the_old_or_the_new_one() {
+    reads_while_it_is_replaced(|dir, saved| {
+        let place = Place::of(dir, "")?;
+        let staging = place.staging()?;
+        folder::write_files(staging.path(), dir, saved)?;
+        place.install_in_two_steps(staging, dir.exists())
+    });
+}
+
+fn reads_while_it_is_replaced(write: impl Fn(&Path, &SavedModel) -> Result<()> + Sync) {
     let parent = temporary();
     let dir = parent.path().join("model");
     let at = |time: i64| {
         let weights = Dense { shape: vec![1], values: vec![time].into() };
         SavedModel { weights: [("time".to_owned(), weights)].into(), ..model(time) }
     };
-    let write = |time| folder::write(&dir, &at(time), Overwrite::Replace).unwrap();
-    write(0);
+    write(&dir, &at(0)).unwrap();
     std::thread::scope(|scope| {
-        let writer = scope.spawn(|| (1..200).for_each(write));
+        let writer = scope.spawn(|| (1..200).for_each(|time| write(&dir, &at(time)).unwrap()));
         let mut last = 0;
         while !writer.is_finished() {
             let found = read(&dir).unwrap();
@@ -236,6 +252,7 @@ fn a_model_that_is_replaced_while_it_is_read_is_the_old_or_the_new_one() {
             last = time;
         }
     });
+    assert_eq!(names(parent.path()), ["model"]);
 }
 
 const KILLED: &str = "SCVI_TEST_WRITE_UNTIL_KILLED";
