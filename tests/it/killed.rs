@@ -3,7 +3,8 @@
 //!
 //! A writer is this program again, which writes without end and says when a write begins and ends. It
 //! is killed after a part, drawn at random, of the time that a write takes; what it had said last tells
-//! whether the kill fell inside a write.
+//! whether the kill fell inside a write. How many do depends on the machine: there are more than 200
+//! where too few did.
 
 use std::{
     env, fs,
@@ -108,7 +109,7 @@ impl Said {
     }
 }
 
-/// Kills a writer of `name` `n` times in `place`, and checks what is there each time: the mark that
+/// Kills a writer of `name` `n` times or more, until `n / 3` fell inside a write, and checks what is there each time: the mark that
 /// `found` reads is that of the last write that ended, or of the one that had begun.
 #[track_caller]
 fn check(name: &str, n: usize, output: &str, found: impl Fn(&Path) -> i64) {
@@ -117,7 +118,9 @@ fn check(name: &str, n: usize, output: &str, found: impl Fn(&Path) -> i64) {
     folder::write(&template, &model(), folder::Overwrite::Refuse).unwrap();
     let mut random = StdRng::seed_from_u64(9);
     let (mut inside, mut old, mut new) = (0, 0, 0);
-    for round in 0..n {
+    let mut round = 0;
+    while round < n || inside * 3 < n {
+        assert!(round < 10 * n, "{inside} of {round} kills fell inside a write");
         let mut child = Command::new(env::current_exe().unwrap())
             .args(["--exact", &format!("killed::writers::{name}"), "--nocapture"])
             .env(PLACE, place.path())
@@ -150,9 +153,9 @@ fn check(name: &str, n: usize, output: &str, found: impl Fn(&Path) -> i64) {
         assert!([ended, begun].contains(&found), "round {round}: {found}, of {said:?}");
         old += usize::from(begun > ended && found == ended);
         new += usize::from(begun > ended && found == begun);
+        round += 1;
     }
-    println!("{name}: {inside} of {n} kills inside a write: {old} old, {new} new");
-    assert!(inside * 3 >= n, "{inside} of {n} kills fell inside a write");
+    println!("{name}: {inside} of {round} kills inside a write: {old} old, {new} new");
     // The next write leaves nothing of those that were killed.
     let names = fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
@@ -198,7 +201,9 @@ fn a_training_that_is_killed_again_and_again_keeps_its_checkpoints() {
     let mut random = StdRng::seed_from_u64(4);
     let (mut inside, mut reached) = (0, 0);
     let written = || fs::metadata(place.at("m/model.json")).and_then(|file| file.modified()).ok();
-    for round in 0..N {
+    let mut round = 0;
+    while round < N || inside * 5 < N {
+        assert!(round < 10 * N, "{inside} of {round} kills fell inside a write");
         let before = written();
         let mut child = place.command(&format!("{words} --resume")).spawn().unwrap();
         while written() == before {
@@ -221,9 +226,9 @@ fn a_training_that_is_killed_again_and_again_keeps_its_checkpoints() {
             assert!(name == "m.best" || state.epoch > reached, "round {round}: {}", state.epoch);
             reached = reached.max(state.epoch);
         }
+        round += 1;
     }
-    println!("{inside} of {N} kills inside a write; {reached} epochs");
-    assert!(inside * 5 >= N, "{inside} of {N} kills fell inside a write");
+    println!("{inside} of {round} kills inside a write; {reached} epochs");
     place.scvi("query m get-latent-representation --out l.csv -q").says("");
     let end = format!("train SCVI s.h5ad --max-epochs {} -q --out m --resume", reached + 1);
     place.scvi(&end).says("");
