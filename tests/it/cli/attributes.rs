@@ -139,6 +139,13 @@ fn registered_data_are_asked_for_by_key() {
 
     let words = "query m get-from-registry --registry-key X --out x.csv";
     place.scvi(words).says("wrote X (200 × 50) to x.csv\n");
+    for how in ["", "--backed"] {
+        let words = "query m get-from-registry --registry-key X --out x.h5ad --overwrite";
+        place.scvi(&format!("{words} {how}")).says("wrote X (200 × 50) to x.h5ad\n");
+        let (asked, own) = (read(&place.at("x.h5ad")), read(&place.at("s.h5ad")));
+        assert!(matches!(asked.x(), Some(Element::Sparse(_))), "{how}");
+        assert_eq!(asked.x(), own.x(), "{how}");
+    }
     let words = "query m get-from-registry --out -";
     let message = "argument `registry_key`: expected one of X, batch, labels, found nothing";
     place.scvi(words).fails(1, message);

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use crate::{
     Params,
-    anndata::{AnnData, DType, Dense, Element, Slot},
+    anndata::{AnnData, DType, Dense, Element, Slot, Sparse},
     data::LoaderOptions,
     error::{Error, Result},
     fields::AttrLocation,
@@ -71,7 +71,7 @@ fn send_dense(key: &str, place: &AttrLocation, dense: Dense, sink: &mut dyn Sink
     sink.rows(Element::Dense(Dense { shape, values }))
 }
 
-/// What is sparse or on disk, made dense as float32 a minibatch at a time.
+/// A matrix that is sparse or on disk, as float32 a minibatch at a time; what is sparse stays so.
 fn send_minibatches<M: BaseModelClass>(
     model: &Model<M>,
     adata: &mut AnnData,
@@ -84,12 +84,19 @@ fn send_minibatches<M: BaseModelClass>(
     let options = LoaderOptions { data_and_attributes: Some(wanted), ..Default::default() };
     let loader = model.loader(adata, options)?;
     let place = model.registry().location(key)?;
+    let is_sparse = match matrix {
+        Element::Backed(backed) => matches!(backed.rows(0..0)?, Element::Sparse(_)),
+        matrix => matches!(matrix, Element::Sparse(_)),
+    };
     sink.begin(&spec(key, place, matrix.shape(), Some(DType::Float32)))?;
     let mut done = 0;
     for batch in &loader {
         let rows = convert::to_dense(batch?.require(key)?)?;
         done += rows.shape[0];
-        sink.rows(Element::Dense(rows))?;
+        sink.rows(match is_sparse {
+            true => Element::Sparse(Sparse::from_dense(&rows)?),
+            false => Element::Dense(rows),
+        })?;
         observer.hear(&Event::Progress { done, total: loader.n_cells() });
         if observer.cancelled() {
             return Err(Error::Cancelled);
