@@ -21,6 +21,7 @@ const NAMES: &[u8] = b"HEAP\0";
 const END: usize = 1;
 /// The least that a free place takes: where the next one is, and its length.
 const FREE: usize = 16;
+
 /// What is wrong with the places where strings are kept, if anything.
 pub fn damaged(file: &File) -> io::Result<Option<String>> {
     let size = file.metadata()?.len();
@@ -32,17 +33,18 @@ pub fn damaged(file: &File) -> io::Result<Option<String>> {
     if !file.has_usual_sizes(start)? {
         return Ok(Some("addresses and lengths are not of 8 bytes".into()));
     }
+    let mut portion = vec![0; PORTION];
     // What one portion cuts in two begins the next.
     for from in (0..size).step_by(PORTION + 1 - SIGNATURE.len()) {
-        let mut portion = vec![0; PORTION.min((size - from) as usize)];
-        file.file.read_exact_at(&mut portion, from)?;
+        let portion = &mut portion[..PORTION.min((size - from) as usize)];
+        file.file.read_exact_at(portion, from)?;
         // At any place: damage elsewhere may lead HDF5 anywhere.
-        for at in memmem::find_iter(&portion, SIGNATURE).map(|at| from + at as u64) {
+        for at in memmem::find_iter(portion, SIGNATURE).map(|at| from + at as u64) {
             if file.heap(at)?.is_some_and(|heap| !is_sound(&heap)) {
                 return Ok(Some(format!("the heap of strings at byte {at} is broken")));
             }
         }
-        for at in memmem::find_iter(&portion, NAMES).map(|at| from + at as u64) {
+        for at in memmem::find_iter(portion, NAMES).map(|at| from + at as u64) {
             if !file.has_an_end(start, at)? {
                 return Ok(Some(format!("the names at byte {at} are broken")));
             }
