@@ -97,11 +97,11 @@ impl Found {
     /// [`scvi_tools::read`].
     pub fn read(&self) -> Result<SavedModel> {
         let path = self.dir.join(&self.file);
-        of_one_folder(&self.dir, || match self.layout {
+        match self.layout {
             Layout::Ours => folder::read(&self.dir),
-            Layout::ScviTools => scvi_tools::read(&path, None),
+            Layout::ScviTools => of_one_folder(&self.dir, || scvi_tools::read(&path, None)),
             Layout::Legacy => Err(Error::LegacyModel { path: self.dir.clone() }),
-        })
+        }
     }
 
     /// Reads it, the class being `model_name` where the files do not say it.
