@@ -109,8 +109,9 @@ impl Said {
     }
 }
 
-/// Kills a writer of `name` `n` times or more, until `n / 3` fell inside a write, and checks what is there each time: the mark that
-/// `found` reads is that of the last write that ended, or of the one that had begun.
+/// Kills a writer of `name` `n` times, or more until `n / 3` fell inside a write, and checks what is
+/// there each time: the mark that `found` reads is that of the last write that ended, or of the one
+/// that had begun.
 #[track_caller]
 fn check(name: &str, n: usize, output: &str, found: impl Fn(&Path) -> i64) {
     let place = tempfile::tempdir().unwrap();
